@@ -1,0 +1,192 @@
+import type { Generated, Insertable, Kysely, Selectable } from 'kysely';
+
+/** Times are TEXT, ISO 8601 in UTC with `Z`, milliseconds or microseconds; booleans are 0 and 1; digests are lower-case hex. */
+type Timestamp = string;
+type Flag = 0 | 1;
+
+/** One TUF repository and one tree of keys. The default index has the name ''. */
+export interface IndexesTable {
+  id: Generated<number>;
+  name: string;
+  /** A profile of repository/profile.ts: 'team' or 'pypi'. */
+  profile: string;
+  created_at: Timestamp;
+}
+
+export interface ProjectsTable {
+  id: Generated<number>;
+  index_id: number;
+  /** Normalized (PEP 503). */
+  name: string;
+  /** As first uploaded. */
+  display_name: string;
+  /** PEP 792: 'active', 'archived', 'quarantined', 'deprecated'. */
+  status: Generated<string>;
+  status_reason: string | null;
+  created_at: Timestamp;
+}
+
+export interface ReleasesTable {
+  id: Generated<number>;
+  index_id: number;
+  project_id: number;
+  /** Canonical (PEP 440). */
+  version: string;
+  /** JSON text of the core metadata of the first file. */
+  core_metadata: string;
+  created_at: Timestamp;
+}
+
+export interface FilesTable {
+  id: Generated<number>;
+  index_id: number;
+  project_id: number;
+  release_id: number;
+  version: string;
+  filename: string;
+  /** As in the upload form: 'bdist_wheel' or 'sdist'. */
+  packagetype: string;
+  python_version: string;
+  length: number;
+  sha256: string;
+  blake2b_256: string;
+  requires_python: string | null;
+  metadata_sha256: string | null;
+  metadata_length: number | null;
+  uploaded_at: Timestamp;
+  /** tokens.id */
+  uploaded_by: number | null;
+  yanked: Generated<Flag>;
+  yanked_reason: string | null;
+  /** Set when the file was taken away; the row stays because a file name is never used twice. */
+  removed_at: Timestamp | null;
+}
+
+export interface TokensTable {
+  id: Generated<number>;
+  /** NULL: good for every index. */
+  index_id: number | null;
+  name: string;
+  /** sha256 of the token. */
+  hash: string;
+  /** Verbs parted by commas, ascending: 'admin', 'read', 'upload'. */
+  verbs: string;
+  /** NULL: good for every project. */
+  project_id: number | null;
+  created_at: Timestamp;
+  expires_at: Timestamp | null;
+  last_used_at: Timestamp | null;
+  revoked_at: Timestamp | null;
+}
+
+/** What changed and waits to be signed, in order. `id` is the serial number of the change. */
+export interface JournalTable {
+  id: Generated<number>;
+  index_id: number;
+  project_id: number | null;
+  /** 'upload', 'yank', 'unyank', 'remove', 'status' … */
+  kind: string;
+  /** JSON text. */
+  detail: string;
+  created_at: Timestamp;
+  /** NULL while it waits. */
+  publication_id: number | null;
+}
+
+export type PublicationState = 'reserved' | 'published' | 'abandoned';
+
+/** One attempt to publish; see publications.ts. */
+export interface PublicationsTable {
+  id: Generated<number>;
+  index_id: number;
+  epoch: number;
+  state: PublicationState;
+  snapshot_version: number;
+  timestamp_version: number;
+  timestamp_sha256: string;
+  created_at: Timestamp;
+  finished_at: Timestamp | null;
+}
+
+/** Every (role, version) ever reserved, with the one byte string it may have. */
+export interface RoleVersionsTable {
+  index_id: number;
+  role: string;
+  version: number;
+  sha256: string;
+  length: number;
+  expires_at: Timestamp;
+  publication_id: number;
+}
+
+/** The version of each role that is public now. */
+export interface RolesTable {
+  index_id: number;
+  role: string;
+  version: number;
+  sha256: string;
+  length: number;
+  signed_at: Timestamp;
+  expires_at: Timestamp;
+}
+
+/** The targets that are public now. */
+export interface TargetsTable {
+  index_id: number;
+  path: string;
+  /** The first 24 bits of sha256(path): a bin is a range of it. */
+  path_prefix: number;
+  length: number;
+  sha256: string;
+}
+
+/** What a reserved publication does to the targets; length and sha256 NULL: the target goes. */
+export interface TargetChangesTable {
+  publication_id: number;
+  index_id: number;
+  path: string;
+  path_prefix: number;
+  length: number | null;
+  sha256: string | null;
+}
+
+/** Who may publish. The epoch rises with each holder; a transaction of an older epoch fails. */
+export interface LeasesTable {
+  index_id: number;
+  holder: string;
+  epoch: number;
+  acquired_at: Timestamp;
+}
+
+export interface Schema {
+  indexes: IndexesTable;
+  projects: ProjectsTable;
+  releases: ReleasesTable;
+  files: FilesTable;
+  tokens: TokensTable;
+  journal: JournalTable;
+  publications: PublicationsTable;
+  role_versions: RoleVersionsTable;
+  roles: RolesTable;
+  targets: TargetsTable;
+  target_changes: TargetChangesTable;
+  leases: LeasesTable;
+}
+
+/** Where a query runs: the database, or a transaction of it (`Transaction<Schema>` is one too). */
+export type Executor = Kysely<Schema>;
+
+export type IndexRow = Selectable<IndexesTable>;
+export type ProjectRow = Selectable<ProjectsTable>;
+export type ReleaseRow = Selectable<ReleasesTable>;
+export type FileRow = Selectable<FilesTable>;
+export type NewFile = Insertable<FilesTable>;
+export type TokenRow = Selectable<TokensTable>;
+export type NewToken = Insertable<TokensTable>;
+export type JournalRow = Selectable<JournalTable>;
+export type PublicationRow = Selectable<PublicationsTable>;
+export type RoleRow = Selectable<RolesTable>;
+export type RoleVersionRow = Selectable<RoleVersionsTable>;
+export type TargetRow = Selectable<TargetsTable>;
+export type TargetChangeRow = Selectable<TargetChangesTable>;
+export type LeaseRow = Selectable<LeasesTable>;
