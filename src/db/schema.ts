@@ -23,6 +23,8 @@ export interface ProjectsTable {
   /** PEP 792: 'active', 'archived', 'quarantined', 'deprecated'. */
   status: Generated<string>;
   status_reason: string | null;
+  /** The serial of its last published change, 0 before the first. */
+  last_serial: Generated<number>;
   created_at: Timestamp;
 }
 

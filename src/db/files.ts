@@ -1,0 +1,112 @@
+import { chunked } from './chunked.ts';
+import type { Executor, FileRow, NewFile } from './schema.ts';
+
+/** Adds a file; fails on the unique constraint when the index ever had a file of that name. */
+export async function insertFile(db: Executor, file: NewFile): Promise<FileRow> {
+  return db.insertInto('files').values(file).returningAll().executeTakeFirstOrThrow();
+}
+
+/** The file of that name, also when it was removed (`removed_at`). */
+export async function findFile(
+  db: Executor,
+  indexId: number,
+  filename: string,
+): Promise<FileRow | undefined> {
+  return db
+    .selectFrom('files')
+    .selectAll()
+    .where('index_id', '=', indexId)
+    .where('filename', '=', filename)
+    .executeTakeFirst();
+}
+
+/** What a page of a project shows: the project and its files that are not removed, in the order of upload. */
+export interface PageState {
+  readonly project: { readonly id: number; readonly name: string; readonly display_name: string };
+  readonly status: string;
+  readonly statusReason: string | undefined;
+  readonly files: readonly FileRow[];
+}
+
+/** The page states of the given projects, in the order of their ids. Take them in the same read transaction as the journal rows. */
+export async function pageStates(db: Executor, projectIds: readonly number[]): Promise<readonly PageState[]> {
+  const files = new Map<number, FileRow[]>();
+  const states: PageState[] = [];
+  for (const ids of chunked([...new Set(projectIds)].toSorted((a, b) => a - b))) {
+    const projects = await db
+      .selectFrom('projects')
+      .select(['id', 'name', 'display_name', 'status', 'status_reason'])
+      .where('id', 'in', ids)
+      .orderBy('id')
+      .execute();
+    for (const { id, name, display_name, status, status_reason } of projects) {
+      const own: FileRow[] = [];
+      files.set(id, own);
+      const project = { id, name, display_name };
+      states.push({ project, status, statusReason: status_reason ?? undefined, files: own });
+    }
+    const rows = await db
+      .selectFrom('files')
+      .selectAll()
+      .where('project_id', 'in', ids)
+      .where('removed_at', 'is', null)
+      .orderBy('id')
+      .execute();
+    for (const row of rows) files.get(row.project_id)?.push(row);
+  }
+  return states;
+}
+
+/** Marks a file as yanked (PEP 592), or no longer. */
+export async function setYanked(
+  db: Executor,
+  fileId: number,
+  yanked: boolean,
+  reason: string | undefined,
+): Promise<void> {
+  await db
+    .updateTable('files')
+    .set({ yanked: yanked ? 1 : 0, yanked_reason: yanked ? (reason ?? null) : null })
+    .where('id', '=', fileId)
+    .execute();
+}
+
+/** Takes a file out of the page; its name stays used for ever. */
+export async function markFileRemoved(db: Executor, fileId: number, now: Date): Promise<void> {
+  await db
+    .updateTable('files')
+    .set({ removed_at: now.toISOString() })
+    .where('id', '=', fileId)
+    .where('removed_at', 'is', null)
+    .execute();
+}
+
+/** Every file of an index that is not removed, by name, in pages: pass the last filename of the previous page. For fsck and listings. */
+export async function listFiles(
+  db: Executor,
+  indexId: number,
+  after: string,
+  limit: number,
+): Promise<readonly FileRow[]> {
+  return db
+    .selectFrom('files')
+    .selectAll()
+    .where('index_id', '=', indexId)
+    .where('filename', '>', after)
+    .where('removed_at', 'is', null)
+    .orderBy('filename')
+    .limit(limit)
+    .execute();
+}
+
+/** The newest files of an index that are not removed: for the web page. */
+export async function newestFiles(db: Executor, indexId: number, limit: number): Promise<readonly FileRow[]> {
+  return db
+    .selectFrom('files')
+    .selectAll()
+    .where('index_id', '=', indexId)
+    .where('removed_at', 'is', null)
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+}

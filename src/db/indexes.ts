@@ -1,0 +1,25 @@
+import type { Executor, IndexRow } from './schema.ts';
+
+export interface NewIndex {
+  readonly name: string;
+  readonly profile: string;
+  readonly now: Date;
+}
+
+/** Adds an index; fails on the unique constraint when the name is taken. */
+export async function insertIndex(db: Executor, index: NewIndex): Promise<IndexRow> {
+  return db
+    .insertInto('indexes')
+    .values({ name: index.name, profile: index.profile, created_at: index.now.toISOString() })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+/** The index of that name; the default one is ''. */
+export async function findIndex(db: Executor, name: string): Promise<IndexRow | undefined> {
+  return db.selectFrom('indexes').selectAll().where('name', '=', name).executeTakeFirst();
+}
+
+export async function listIndexes(db: Executor): Promise<readonly IndexRow[]> {
+  return db.selectFrom('indexes').selectAll().orderBy('name').execute();
+}

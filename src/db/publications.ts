@@ -1,0 +1,249 @@
+import { sql } from 'kysely';
+import { chunked } from './chunked.ts';
+import { DatabaseError } from './errors.ts';
+import { takeJournal } from './journal.ts';
+import { requireLease } from './leases.ts';
+import type { Executor, PublicationRow } from './schema.ts';
+import { targetPathPrefix } from './targets.ts';
+
+export interface ReservedRole {
+  readonly role: string;
+  readonly version: number;
+  readonly sha256: string;
+  readonly length: number;
+  readonly expires: Date;
+}
+
+/** `target` undefined: the target of that path goes. */
+export interface TargetChange {
+  readonly path: string;
+  readonly target: { readonly length: number; readonly sha256: string } | undefined;
+}
+
+export interface Reservation {
+  readonly indexId: number;
+  /** The epoch of the lease under which the versions were chosen. */
+  readonly epoch: number;
+  readonly snapshotVersion: number;
+  readonly timestampVersion: number;
+  readonly timestampSha256: string;
+  /** Every role that gets a new version, snapshot and timestamp included. */
+  readonly roles: readonly ReservedRole[];
+  readonly targetChanges: readonly TargetChange[];
+  readonly journalIds: readonly number[];
+  readonly now: Date;
+}
+
+/**
+ * Reserves the versions of a publication; to be called in one write transaction, before any object is written. Returns the publication's id.
+ * Throws LeaseLostError when the epoch is over, WRONG_STATE when another publication is still open or a change no longer waits;
+ * fails on the primary key when one of the versions was reserved before (I2).
+ */
+export async function reservePublication(tx: Executor, reservation: Reservation): Promise<number> {
+  const { indexId, epoch, journalIds } = reservation;
+  await requireLease(tx, indexId, epoch);
+  const open = await findReservedPublication(tx, indexId);
+  if (open !== undefined) {
+    throw new DatabaseError(
+      'WRONG_STATE',
+      `Publication ${open.id} is still open; finish or abandon it first.`,
+    );
+  }
+  const { id } = await tx
+    .insertInto('publications')
+    .values({
+      index_id: indexId,
+      epoch,
+      state: 'reserved',
+      snapshot_version: reservation.snapshotVersion,
+      timestamp_version: reservation.timestampVersion,
+      timestamp_sha256: reservation.timestampSha256,
+      created_at: reservation.now.toISOString(),
+      finished_at: null,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await insertRoleVersions(tx, id, reservation);
+  await insertTargetChanges(tx, id, reservation);
+  const taken = await takeJournal(tx, id, journalIds);
+  if (taken !== journalIds.length) {
+    throw new DatabaseError(
+      'WRONG_STATE',
+      `Only ${taken} of ${journalIds.length} changes still wait; another publication took the others.`,
+    );
+  }
+  return id;
+}
+
+async function insertRoleVersions(tx: Executor, id: number, { indexId, roles }: Reservation): Promise<void> {
+  for (const part of chunked(roles)) {
+    await tx
+      .insertInto('role_versions')
+      .values(
+        part.map(({ role, version, sha256, length, expires }) => ({
+          index_id: indexId,
+          role,
+          version,
+          sha256,
+          length,
+          expires_at: expires.toISOString(),
+          publication_id: id,
+        })),
+      )
+      .execute();
+  }
+}
+
+async function insertTargetChanges(tx: Executor, id: number, reservation: Reservation): Promise<void> {
+  for (const part of chunked(reservation.targetChanges)) {
+    await tx
+      .insertInto('target_changes')
+      .values(
+        part.map(({ path, target }) => ({
+          publication_id: id,
+          index_id: reservation.indexId,
+          path,
+          path_prefix: targetPathPrefix(path),
+          length: target?.length ?? null,
+          sha256: target?.sha256 ?? null,
+        })),
+      )
+      .execute();
+  }
+}
+
+/** The publication whose fate is open: at most one per index. At start it tells whether the last process died in the middle. */
+export async function findReservedPublication(
+  db: Executor,
+  indexId: number,
+): Promise<PublicationRow | undefined> {
+  return db
+    .selectFrom('publications')
+    .selectAll()
+    .where('index_id', '=', indexId)
+    .where('state', '=', 'reserved')
+    .executeTakeFirst();
+}
+
+/** The youngest publication that is public. */
+export async function lastPublication(db: Executor, indexId: number): Promise<PublicationRow | undefined> {
+  return db
+    .selectFrom('publications')
+    .selectAll()
+    .where('index_id', '=', indexId)
+    .where('state', '=', 'published')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+export async function findPublication(db: Executor, id: number): Promise<PublicationRow | undefined> {
+  return db.selectFrom('publications').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** The serials of the changes that a publication carries, ascending. */
+export async function journalIdsOf(db: Executor, publicationId: number): Promise<readonly number[]> {
+  const rows = await db
+    .selectFrom('journal')
+    .select('id')
+    .where('publication_id', '=', publicationId)
+    .orderBy('id')
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** The projects that a publication changes, ascending: their plain-named pages must be written again when it is finished. */
+export async function projectIdsOf(db: Executor, publicationId: number): Promise<readonly number[]> {
+  const rows = await db
+    .selectFrom('journal')
+    .select('project_id')
+    .distinct()
+    .where('publication_id', '=', publicationId)
+    .where('project_id', 'is not', null)
+    .orderBy('project_id')
+    .execute();
+  return rows.flatMap(({ project_id }) => (project_id === null ? [] : [project_id]));
+}
+
+/** What a reserved publication does to the targets, by path. */
+export async function targetChangesOf(db: Executor, publicationId: number): Promise<readonly TargetChange[]> {
+  const rows = await db
+    .selectFrom('target_changes')
+    .select(['path', 'length', 'sha256'])
+    .where('publication_id', '=', publicationId)
+    .orderBy('path')
+    .execute();
+  return rows.map(({ path, length, sha256 }) => ({
+    path,
+    target: length === null || sha256 === null ? undefined : { length, sha256 },
+  }));
+}
+
+/** Its timestamp is public: moves targets and roles to what was reserved. In one write transaction; conditional on the epoch of the caller. */
+export async function finishPublication(
+  tx: Executor,
+  publicationId: number,
+  epoch: number,
+  now: Date,
+): Promise<void> {
+  const publication = await close(tx, publicationId, epoch, 'published', now);
+  await sql`
+    insert into targets (index_id, path, path_prefix, length, sha256)
+    select index_id, path, path_prefix, length, sha256 from target_changes
+    where publication_id = ${publicationId} and sha256 is not null
+    on conflict (index_id, path_prefix, path) do update set length = excluded.length, sha256 = excluded.sha256`.execute(
+    tx,
+  );
+  await sql`
+    delete from targets where (index_id, path_prefix, path) in (
+      select index_id, path_prefix, path from target_changes
+      where publication_id = ${publicationId} and sha256 is null)`.execute(tx);
+  await sql`
+    insert into roles (index_id, role, version, sha256, length, signed_at, expires_at)
+    select index_id, role, version, sha256, length, ${publication.created_at}, expires_at from role_versions
+    where publication_id = ${publicationId}
+    on conflict (index_id, role) do update set version = excluded.version, sha256 = excluded.sha256,
+      length = excluded.length, signed_at = excluded.signed_at, expires_at = excluded.expires_at`.execute(tx);
+  await sql`
+    update projects set last_serial = (
+      select max(id) from journal where publication_id = ${publicationId} and project_id = projects.id)
+    where id in (select project_id from journal where publication_id = ${publicationId})`.execute(tx);
+  await tx.deleteFrom('target_changes').where('publication_id', '=', publicationId).execute();
+}
+
+/** Its timestamp never became public: its changes wait again, its versions are never used again. In one write transaction. */
+export async function abandonPublication(
+  tx: Executor,
+  publicationId: number,
+  epoch: number,
+  now: Date,
+): Promise<void> {
+  await close(tx, publicationId, epoch, 'abandoned', now);
+  await tx
+    .updateTable('journal')
+    .set({ publication_id: null })
+    .where('publication_id', '=', publicationId)
+    .execute();
+  await tx.deleteFrom('target_changes').where('publication_id', '=', publicationId).execute();
+}
+
+async function close(
+  tx: Executor,
+  publicationId: number,
+  epoch: number,
+  state: 'published' | 'abandoned',
+  now: Date,
+): Promise<PublicationRow> {
+  const publication = await tx
+    .updateTable('publications')
+    .set({ state, finished_at: now.toISOString() })
+    .where('id', '=', publicationId)
+    .where('state', '=', 'reserved')
+    .returningAll()
+    .executeTakeFirst();
+  if (publication === undefined) {
+    throw new DatabaseError('WRONG_STATE', `Publication ${publicationId} is not open.`);
+  }
+  await requireLease(tx, publication.index_id, epoch);
+  return publication;
+}
