@@ -1,0 +1,9 @@
+/** PyPA formats: bytes and text in, verified values out. */
+export * from './core-metadata.ts';
+export * from './distribution-filename.ts';
+export { FormatError, quote } from './errors.ts';
+export * from './layout.ts';
+export * from './legacy-form.ts';
+export * from './project-name.ts';
+export * from './simple.ts';
+export * from './version.ts';
