@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { parseRoute } from './route.ts';
+
+const TOKEN = 'kX3pTn';
+const route = (path: string): unknown => parseRoute(`/${TOKEN}${path}`, TOKEN);
+
+describe('parseRoute', () => {
+  it('finds pages, files, their metadata and the list', () => {
+    expect(route('/simple/')).toEqual({ kind: 'list' });
+    expect(route('/simple')).toEqual({ kind: 'list' });
+    expect(route('/simple/foo-bar/')).toMatchObject({ kind: 'page', project: 'foo-bar' });
+    expect(route('/simple/foo-bar/?format=x')).toMatchObject({ kind: 'page', project: 'foo-bar' });
+    expect(route('/packages/foo/foo-1.0%2Blocal-py3-none-any.whl')).toEqual({
+      kind: 'file',
+      project: 'foo',
+      filename: 'foo-1.0+local-py3-none-any.whl',
+      path: 'packages/foo/foo-1.0+local-py3-none-any.whl',
+    });
+    expect(route('/packages/foo/foo-1.0.tar.gz.metadata')).toMatchObject({
+      kind: 'metadata',
+      filename: 'foo-1.0.tar.gz',
+      path: 'packages/foo/foo-1.0.tar.gz.metadata',
+    });
+  });
+
+  it('redirects other spellings of a name relatively, so that the token stays where it is', () => {
+    expect(route('/simple/Foo.Bar/')).toEqual({ kind: 'redirect', location: '../foo-bar/' });
+    expect(route('/simple/foo')).toEqual({ kind: 'redirect', location: 'foo/' });
+  });
+
+  it('has nothing without the right token', () => {
+    for (const path of [
+      '/',
+      '/simple/foo/',
+      '//simple/foo/',
+      '/kX3pTm/simple/foo/',
+      `/${TOKEN}x/simple/foo/`,
+      'simple',
+    ]) {
+      expect(parseRoute(path, TOKEN)).toBeUndefined();
+    }
+  });
+
+  it('has nothing behind doubly encoded, traversing or hash-named paths', () => {
+    for (const path of [
+      '',
+      '/',
+      '/metadata/timestamp.json',
+      '/simple/foo/index.json',
+      '/simple/foo/bar/',
+      '/simple//foo/',
+      '/simple/%2e%2e/',
+      '/simple/foo%2fbar/',
+      '/packages/foo/..',
+      '/packages/foo/%2e%2e%2fx',
+      '/packages/foo/%252e%252e%252fx.whl',
+      '/packages/foo/foo%00.whl',
+      '/packages/foo/a%5cb.whl',
+      '/packages/foo/%',
+      '/packages/Foo/foo-1.0.tar.gz',
+      '/packages/foo/x/foo-1.0.tar.gz',
+      `/packages/foo/${'0'.repeat(64)}.foo-1.0.tar.gz`,
+      `/packages/foo/${'a'.repeat(3000)}.whl`,
+    ]) {
+      expect([path, route(path)]).toEqual([path, undefined]);
+    }
+  });
+
+  it('knows the links of a tombstone listing', () => {
+    expect(route('/TUF-VERIFICATION-FAILED/tampered/foo/foo-1.0.tar.gz.metadata')).toEqual({
+      kind: 'tombstone',
+      project: 'foo',
+    });
+    expect(route('/TUF-VERIFICATION-FAILED/tampered/foo')).toBeUndefined();
+  });
+});

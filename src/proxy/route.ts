@@ -1,0 +1,85 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { metadataSidecarPath, packagePath, parseIndexPath, simpleJsonPath } from '../pypi/layout.ts';
+import { isValidProjectName, normalizeProjectName } from '../pypi/project-name.ts';
+
+/** What a request to the proxy asks for. */
+export type Route =
+  | { readonly kind: 'page'; readonly project: string; readonly path: string }
+  | { readonly kind: 'file'; readonly project: string; readonly filename: string; readonly path: string }
+  | { readonly kind: 'metadata'; readonly project: string; readonly filename: string; readonly path: string }
+  /** The list of all projects, which nobody signs. */
+  | { readonly kind: 'list' }
+  /** One of the links of a tombstone listing; always refused. */
+  | { readonly kind: 'tombstone'; readonly project: string }
+  | { readonly kind: 'redirect'; readonly location: string };
+
+/** The folder the links of a tombstone listing point into; it stands in what pdm shows of an error. */
+export const TOMBSTONE_FOLDER = 'TUF-VERIFICATION-FAILED';
+
+const LONGEST_PATH = 2048;
+
+/**
+ * Reads the path of a request: `/<token>/simple/<project>/`, `/<token>/packages/<project>/<filename>[.metadata]`.
+ * Segments are percent-decoded once; whatever still looks encoded, or leads anywhere else, is no route.
+ *
+ * @param target the request target as received, e.g. `/token/simple/flask/?x`
+ * @returns `undefined` when there is nothing here, also for a wrong token
+ */
+export function parseRoute(target: string, token: string): Route | undefined {
+  const path = target.split('?', 1)[0] ?? '';
+  if (path.length > LONGEST_PATH || !path.startsWith('/')) return undefined;
+  const segments = decodeSegments(path.slice(1));
+  const [given, area, first, second, third, ...more] = segments ?? [];
+  if (given === undefined || !isToken(given, token)) return undefined;
+  if (area === 'simple')
+    return second === undefined || third === undefined ? simpleRoute(first, second) : undefined;
+  if (area === 'packages') return packageRoute(segments?.slice(1).join('/') ?? '');
+  if (area === TOMBSTONE_FOLDER && second !== undefined && third !== undefined && more.length === 0) {
+    return isValidProjectName(second)
+      ? { kind: 'tombstone', project: normalizeProjectName(second) }
+      : undefined;
+  }
+  return undefined;
+}
+
+/** The path of the tree a route stands for, e.g. to name it in a sentence. */
+export function routeSubject(route: Route): string {
+  if (route.kind === 'redirect') return route.location;
+  if (route.kind === 'list') return 'simple/';
+  return route.kind === 'tombstone' ? simpleJsonPath(route.project) : route.path;
+}
+
+function simpleRoute(first: string | undefined, second: string | undefined): Route | undefined {
+  if (first === undefined || first === '') return second === undefined ? { kind: 'list' } : undefined;
+  if (!isValidProjectName(first) || (second !== undefined && second !== '')) return undefined;
+  const project = normalizeProjectName(first);
+  if (second === undefined) return { kind: 'redirect', location: `${project}/` };
+  if (first !== project) return { kind: 'redirect', location: `../${project}/` };
+  return { kind: 'page', project, path: simpleJsonPath(project) };
+}
+
+function packageRoute(path: string): Route | undefined {
+  const parsed = parseIndexPath(path);
+  if (parsed?.sha256 !== undefined) return undefined;
+  if (parsed?.kind !== 'file' && parsed?.kind !== 'metadata') return undefined;
+  const { kind, project, filename } = parsed;
+  const treePath = kind === 'file' ? packagePath(project, filename) : metadataSidecarPath(project, filename);
+  return { kind, project, filename, path: treePath };
+}
+
+function decodeSegments(path: string): string[] | undefined {
+  try {
+    const segments = path.split('/').map(decodeURIComponent);
+    return segments.some((segment) => /[%/\\\0]/.test(segment)) ? undefined : segments;
+  } catch {
+    return undefined;
+  }
+}
+
+function isToken(given: string, token: string): boolean {
+  return timingSafeEqual(sha256(given), sha256(token));
+}
+
+function sha256(text: string): Uint8Array {
+  return createHash('sha256').update(text).digest();
+}
