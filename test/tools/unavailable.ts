@@ -1,0 +1,37 @@
+import { beforeAll, beforeEach } from 'vitest';
+
+/** Something this machine lacks. Its tests are skipped by name and reason; RIND_NO_SKIP=1 makes that a failure. */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError';
+}
+
+export interface Available<T> {
+  readonly present: boolean;
+  readonly value: T;
+}
+
+/** Provides a thing for the tests of this suite, or skips each of them with the reason why it cannot be had here. */
+export function whenAvailable<T>(provide: () => Promise<T>): Available<T> {
+  let provided: { value: T } | undefined;
+  let reason = 'it was not provided';
+  beforeAll(async () => {
+    try {
+      provided = { value: await provide() };
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) throw error;
+      reason = error.message;
+    }
+  });
+  beforeEach((context) => {
+    if (provided === undefined) context.skip(reason);
+  });
+  return {
+    get present(): boolean {
+      return provided !== undefined;
+    },
+    get value(): T {
+      if (provided === undefined) throw new UnavailableError(reason);
+      return provided.value;
+    },
+  };
+}
