@@ -110,3 +110,25 @@ export async function newestFiles(db: Executor, indexId: number, limit: number):
     .limit(limit)
     .execute();
 }
+
+/** The names of the removed files of the given projects, by project: what may still stand among the targets. */
+export async function removedFilenames(
+  db: Executor,
+  projectIds: readonly number[],
+): Promise<ReadonlyMap<number, readonly string[]>> {
+  const names = new Map<number, string[]>();
+  for (const ids of chunked([...new Set(projectIds)])) {
+    const rows = await db
+      .selectFrom('files')
+      .select(['project_id', 'filename'])
+      .where('project_id', 'in', ids)
+      .where('removed_at', 'is not', null)
+      .execute();
+    for (const { project_id, filename } of rows) {
+      const own = names.get(project_id);
+      if (own === undefined) names.set(project_id, [filename]);
+      else own.push(filename);
+    }
+  }
+  return names;
+}

@@ -247,3 +247,18 @@ async function close(
   await requireLease(tx, publication.index_id, epoch);
   return publication;
 }
+
+/** Gives changes that changed nothing which is signed to the last publication: they are public already. In one write transaction. */
+export async function settleJournal(
+  tx: Executor,
+  indexId: number,
+  epoch: number,
+  journalIds: readonly number[],
+): Promise<void> {
+  await requireLease(tx, indexId, epoch);
+  const last = await lastPublication(tx, indexId);
+  if (last === undefined) {
+    throw new DatabaseError('WRONG_STATE', `Index ${indexId} has no publication yet.`);
+  }
+  await takeJournal(tx, last.id, journalIds);
+}

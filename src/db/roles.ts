@@ -80,3 +80,26 @@ export async function reservedRoleVersions(
     .orderBy('version')
     .execute();
 }
+
+/**
+ * Forgets reservations of abandoned publications for exactly these bytes, so that the next attempt can reserve them again: for roles that
+ * are signed elsewhere (root) and published as they are. A version never gets other bytes by it. Call it in the reserving transaction.
+ */
+export async function releaseAbandonedVersions(
+  tx: Executor,
+  indexId: number,
+  roles: readonly { readonly role: string; readonly version: number; readonly sha256: string }[],
+): Promise<void> {
+  for (const { role, version, sha256 } of roles) {
+    await tx
+      .deleteFrom('role_versions')
+      .where('index_id', '=', indexId)
+      .where('role', '=', role)
+      .where('version', '=', version)
+      .where('sha256', '=', sha256)
+      .where('publication_id', 'in', (query) =>
+        query.selectFrom('publications').select('id').where('state', '=', 'abandoned'),
+      )
+      .execute();
+  }
+}

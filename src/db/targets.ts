@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { sql } from 'kysely';
 import { chunked } from './chunked.ts';
 import type { Executor, TargetRow } from './schema.ts';
 
@@ -80,4 +81,23 @@ export async function putTargets(
       )
       .execute();
   }
+}
+
+/** Those of the paths that are public targets, by path. */
+export async function findTargets(
+  db: Executor,
+  indexId: number,
+  paths: Iterable<string>,
+): Promise<ReadonlyMap<string, TargetEntry>> {
+  const found = new Map<string, TargetEntry>();
+  for (const part of chunked([...paths])) {
+    const wanted = sql.join(part.map((path) => sql`(${targetPathPrefix(path)}, ${path})`));
+    const { rows } = await sql<TargetEntry>`
+      with wanted(path_prefix, path) as (values ${wanted})
+      select targets.path as path, targets.length as length, targets.sha256 as sha256 from wanted
+      inner join targets on targets.index_id = ${indexId}
+        and targets.path_prefix = wanted.path_prefix and targets.path = wanted.path`.execute(db);
+    for (const row of rows) found.set(row.path, row);
+  }
+  return found;
 }

@@ -1,0 +1,32 @@
+export type PublicationErrorCode =
+  | 'NO_REPOSITORY'
+  | 'REPOSITORY_EXISTS'
+  | 'FOREIGN_TIMESTAMP'
+  | 'FOREIGN_OBJECT'
+  | 'TIMESTAMP_CHANGED'
+  | 'MISSING_SIGNER'
+  | 'UNUSABLE_METADATA'
+  | 'UNKNOWN_PROFILE'
+  | 'CLOSED';
+
+/**
+ * Metadata could not be published. Nothing half-made is public: what was prepared is finished or abandoned by the next attempt.
+ * `FOREIGN_TIMESTAMP` and `FOREIGN_OBJECT`: the store holds what this database never signed.
+ */
+export class PublicationError extends Error {
+  override readonly name = 'PublicationError';
+  readonly code: PublicationErrorCode;
+  readonly role: string | undefined;
+  readonly version: number | undefined;
+
+  constructor(
+    code: PublicationErrorCode,
+    message: string,
+    options: { readonly role?: string; readonly version?: number; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.role = options.role;
+    this.version = options.version;
+  }
+}

@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { dueRoles, expiryFrom, nextRenewal, renewalTime } from './expiry.ts';
+import { TEAM_PROFILE } from './profile.ts';
+
+const HOUR = 3_600_000;
+const SIGNED = new Date('2026-01-01T00:00:00Z');
+const after = (hours: number) => new Date(SIGNED.getTime() + hours * HOUR);
+const bins = Array.from({ length: 256 }, (_, index) => ({
+  role: `bin-${index.toString(16).padStart(2, '0')}`,
+  version: 1,
+  signedAt: SIGNED,
+}));
+
+describe('renewalTime', () => {
+  it('renews timestamp and snapshot exactly after the renewal period', () => {
+    for (const role of ['timestamp', 'snapshot']) {
+      expect(renewalTime({ role, version: 4, signedAt: SIGNED }, TEAM_PROFILE)).toEqual(after(24));
+    }
+  });
+
+  it('spreads bins that were signed together over half of the period, never past it', () => {
+    const times = bins.map((bin) => renewalTime(bin, TEAM_PROFILE).getTime());
+    for (const time of times) {
+      expect(time).toBeGreaterThan(after(12).getTime());
+      expect(time).toBeLessThanOrEqual(after(24).getTime());
+    }
+    const hours = new Set(times.map((time) => Math.floor((time - SIGNED.getTime()) / HOUR)));
+    expect(hours.size).toBe(12);
+  });
+
+  it('moves a bin to another place with each version', () => {
+    const first = renewalTime({ role: 'bin-00', version: 1, signedAt: SIGNED }, TEAM_PROFILE);
+    const second = renewalTime({ role: 'bin-00', version: 2, signedAt: SIGNED }, TEAM_PROFILE);
+    expect(first).not.toEqual(second);
+  });
+});
+
+describe('dueRoles', () => {
+  it('asks for nothing while nothing is due', () => {
+    expect(dueRoles(bins, TEAM_PROFILE, after(11))).toEqual([]);
+  });
+
+  it('takes along what would be due within the hour, and not more', () => {
+    const now = after(14);
+    const due = dueRoles(bins, TEAM_PROFILE, now);
+    expect(due.length).toBeGreaterThan(10);
+    expect(due.length).toBeLessThan(200);
+    for (const bin of bins) {
+      const soon = renewalTime(bin, TEAM_PROFILE) <= after(15);
+      expect(due.includes(bin.role)).toBe(soon);
+    }
+  });
+
+  it('has everything due after the period', () => {
+    expect(dueRoles(bins, TEAM_PROFILE, after(24))).toHaveLength(256);
+  });
+});
+
+describe('nextRenewal', () => {
+  it('is the earliest time at which dueRoles speaks', () => {
+    const next = nextRenewal(bins, TEAM_PROFILE);
+    expect(next).toBeDefined();
+    if (next === undefined) return;
+    expect(dueRoles(bins, TEAM_PROFILE, next)).not.toEqual([]);
+    expect(dueRoles(bins, TEAM_PROFILE, new Date(next.getTime() - 1))).toEqual([]);
+  });
+});
+
+describe('expiryFrom', () => {
+  it('has whole seconds', () => {
+    expect(expiryFrom(new Date('2026-01-01T00:00:00.999Z'), 1000).toISOString()).toBe(
+      '2026-01-01T00:00:01.000Z',
+    );
+  });
+});
