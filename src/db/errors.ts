@@ -5,6 +5,7 @@ export type DatabaseErrorCode =
   | 'NEWER_SCHEMA'
   | 'LEASE_LOST'
   | 'WRONG_STATE'
+  | 'WRITE_FAILED'
   | 'STORE_LOCKED'
   | 'THREAD_DIED';
 

@@ -1,8 +1,14 @@
-import type { Kysely } from 'kysely';
+import { open } from 'node:fs/promises';
+import { Kysely } from 'kysely';
+import { DatabaseError } from './errors.ts';
+import { migrate } from './migrate.ts';
 import type { Schema } from './schema.ts';
+import { SqliteDialect } from './sqlite-dialect.ts';
+import { SameThreadRunner, type SqliteRunner } from './sqlite-runner.ts';
+import { ThreadRunner } from './sqlite-thread-runner.ts';
 
 export interface OpenDatabaseOptions {
-  /** The database file; made with mode 0600 when absent. */
+  /** The database file, made with mode 0600 when absent; its folder must exist. Two more files, `-wal` and `-shm`, lie beside it while it is open. */
   readonly path: string;
   /** Run the statements in worker threads, so that no statement stops the caller's event loop (server). Otherwise in this thread. */
   readonly thread?: boolean;
@@ -17,4 +23,44 @@ export interface Database {
 }
 
 /** Opens the database file and brings its tables up to date. Throws DatabaseError. */
-export declare function openDatabase(options: OpenDatabaseOptions): Promise<Database>;
+export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
+  const { path, thread = false, beforeCommit } = options;
+  await createPrivateFile(path);
+  const [writerRunner, readerRunner] = await startRunners(thread);
+  const db = new Kysely<Schema>({
+    dialect: new SqliteDialect({ path, writerRunner, readerRunner, beforeCommit }),
+  });
+  try {
+    await migrate(db);
+  } catch (cause) {
+    await db.destroy();
+    await Promise.all([writerRunner.close(), readerRunner.close()]);
+    if (cause instanceof DatabaseError) throw cause;
+    throw new DatabaseError('OPEN_FAILED', `The database ${path} cannot be opened: ${reason(cause)}.`, {
+      cause,
+    });
+  }
+  return { db, close: () => db.destroy() };
+}
+
+/** SQLite would make the file readable by all; its companions take their mode from it. */
+async function createPrivateFile(path: string): Promise<void> {
+  try {
+    const file = await open(path, 'a', 0o600);
+    await file.close();
+  } catch (cause) {
+    throw new DatabaseError('OPEN_FAILED', `The database ${path} cannot be opened: ${reason(cause)}.`, {
+      cause,
+    });
+  }
+}
+
+async function startRunners(thread: boolean): Promise<readonly [SqliteRunner, SqliteRunner]> {
+  if (thread) return [new ThreadRunner(), new ThreadRunner()];
+  const runner = await SameThreadRunner.start();
+  return [runner, runner];
+}
+
+function reason(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

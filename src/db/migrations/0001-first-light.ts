@@ -4,8 +4,8 @@ import { sql, type Kysely, type Migration } from 'kysely';
 export const firstLight: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await createIndexTables(db);
-    await createFileTable(db);
     await createTokenTable(db);
+    await createFileTable(db);
     await createPublicationTables(db);
     await createRoleTables(db);
     await createTargetTables(db);

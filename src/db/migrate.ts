@@ -1,0 +1,38 @@
+import { Migrator, type Kysely, type Migration } from 'kysely';
+import { DatabaseError } from './errors.ts';
+import { firstLight } from './migrations/0001-first-light.ts';
+import type { Schema } from './schema.ts';
+
+/** Every migration there is, by name; only ever added to. */
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-first-light': firstLight,
+};
+
+/** Brings the tables up to date, all or nothing. Throws NEWER_SCHEMA when a later version of Rind was here, MIGRATION_FAILED otherwise. */
+export async function migrate(db: Kysely<Schema>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
+  await refuseNewerSchema(db);
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) {
+    throw new DatabaseError('MIGRATION_FAILED', 'The database could not be brought up to date.', {
+      cause: error,
+    });
+  }
+}
+
+async function refuseNewerSchema(db: Kysely<Schema>): Promise<void> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some(({ name }) => name === 'kysely_migration')) return;
+  const applied = await db
+    .withTables<{ kysely_migration: { name: string } }>()
+    .selectFrom('kysely_migration')
+    .select('name')
+    .orderBy('name')
+    .execute();
+  const unknown = applied.find(({ name }) => !Object.hasOwn(MIGRATIONS, name));
+  if (unknown === undefined) return;
+  throw new DatabaseError(
+    'NEWER_SCHEMA',
+    `The database was used by a newer version of Rind (migration ${unknown.name}); run that version or restore a backup.`,
+  );
+}
