@@ -1,0 +1,298 @@
+import { compareCodePoints } from './code-points.ts';
+
+/** A JSON object; a Map, so that `__proto__`, `constructor` and `10` are names like any other and keep their order. */
+export type JsonObject = ReadonlyMap<string, JsonValue>;
+/** What {@link parseJson} returns: numbers are always safe integers. */
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
+
+/** Bounds on what is parsed before anything about it is known to be trustworthy. */
+export interface JsonLimits {
+  /** Bytes. */
+  readonly maxLength: number;
+  /** Levels of arrays and objects. */
+  readonly maxDepth: number;
+  /** Values in all, because a byte of JSON can cost a hundred of memory. */
+  readonly maxValues: number;
+}
+
+/** Generous for every TUF file: 16,384 delegated bins are 3 MB, 6 levels and 200,000 values. */
+export const DEFAULT_JSON_LIMITS: JsonLimits = { maxLength: 32 << 20, maxDepth: 32, maxValues: 2_000_000 };
+
+/** One member of the outermost object as it was received. */
+export interface JsonMember {
+  readonly bytes: Uint8Array;
+  /** Whether these very bytes are OLPC canonical JSON. */
+  readonly canonical: boolean;
+}
+
+/** A parsed document. */
+export interface JsonDocument {
+  readonly value: JsonValue;
+  /** The members of the outermost object; empty when the document is no object. */
+  readonly members: ReadonlyMap<string, JsonMember>;
+}
+
+/** The bytes are not JSON as this project reads it; the message names the reason and the place. */
+export class JsonError extends Error {
+  override readonly name = 'JsonError';
+  readonly code = 'MALFORMED_JSON';
+}
+
+const EMPTY_OBJECT: JsonObject = new Map();
+const EMPTY_ARRAY: readonly JsonValue[] = Object.freeze([]);
+
+/**
+ * Parses JSON strictly: valid UTF-8 without byte order mark, no duplicate names, no lone surrogates, and only
+ * integers within ±(2^53-1), because other numbers have no canonical form. One linear pass.
+ * @throws {JsonError}
+ */
+export function parseJson(bytes: Uint8Array, limits: Partial<JsonLimits> = {}): JsonValue {
+  return parseJsonDocument(bytes, limits).value;
+}
+
+/**
+ * As {@link parseJson}, and keeps the span of each member of the outermost object.
+ * @throws {JsonError}
+ */
+export function parseJsonDocument(bytes: Uint8Array, limits: Partial<JsonLimits> = {}): JsonDocument {
+  const { maxLength, maxDepth, maxValues } = { ...DEFAULT_JSON_LIMITS, ...limits };
+  if (bytes.length > maxLength) {
+    throw new JsonError(`the document has ${bytes.length} bytes, more than the allowed ${maxLength}`);
+  }
+  return new JsonParser(bytes, maxDepth, maxValues).document();
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+
+const SIMPLE_ESCAPES: ReadonlyMap<string, string> = new Map([
+  ['"', '"'],
+  ['\\', '\\'],
+  ['/', '/'],
+  ['b', '\b'],
+  ['f', '\f'],
+  ['n', '\n'],
+  ['r', '\r'],
+  ['t', '\t'],
+]);
+
+class JsonParser {
+  readonly #bytes: Uint8Array;
+  readonly #text: string;
+  readonly #maxDepth: number;
+  readonly #maxValues: number;
+  readonly #members = new Map<string, JsonMember>();
+  #position = 0;
+  #values = 0;
+  /** Whether everything since it was last set to true is canonical. */
+  #canonical = true;
+
+  constructor(bytes: Uint8Array, maxDepth: number, maxValues: number) {
+    this.#bytes = bytes;
+    this.#text = decodeUtf8(bytes);
+    this.#maxDepth = maxDepth;
+    this.#maxValues = maxValues;
+  }
+
+  document(): JsonDocument {
+    this.#skipSpace();
+    const value = this.#value(0);
+    this.#skipSpace();
+    if (this.#position < this.#text.length) this.#fail('nothing may follow the document');
+    return { value, members: this.#members };
+  }
+
+  #value(depth: number): JsonValue {
+    if (++this.#values > this.#maxValues) this.#fail(`more than ${this.#maxValues} values`);
+    const unit = this.#text.charCodeAt(this.#position);
+    switch (unit) {
+      case QUOTE:
+        return this.#string();
+      case 0x7b:
+        return this.#object(depth);
+      case 0x5b:
+        return this.#array(depth);
+      case 0x74:
+        return this.#literal('true', true);
+      case 0x66:
+        return this.#literal('false', false);
+      case 0x6e:
+        return this.#literal('null', null);
+      default:
+        if (unit === MINUS || (unit >= ZERO && unit <= NINE)) return this.#integer();
+        return this.#fail('a value is missing');
+    }
+  }
+
+  #object(depth: number): JsonObject {
+    this.#open(depth);
+    if (this.#closes(0x7d)) return EMPTY_OBJECT;
+    const object = new Map<string, JsonValue>();
+    let previous: string | undefined;
+    do {
+      this.#skipSpace();
+      if (this.#text.charCodeAt(this.#position) !== QUOTE) this.#fail('a name in quotes is missing');
+      const name = this.#string();
+      if (object.has(name)) this.#fail(`the name ${JSON.stringify(name)} stands twice in one object`);
+      if (previous !== undefined && compareCodePoints(previous, name) > 0) this.#canonical = false;
+      previous = name;
+      this.#skipSpace();
+      if (this.#text.charCodeAt(this.#position) !== COLON) this.#fail('a colon is missing');
+      this.#position++;
+      this.#skipSpace();
+      object.set(name, depth === 0 ? this.#member(name) : this.#value(depth + 1));
+    } while (this.#continues(0x7d));
+    return object;
+  }
+
+  #member(name: string): JsonValue {
+    const start = this.#position;
+    this.#canonical = true;
+    const value = this.#value(1);
+    this.#members.set(name, { bytes: this.#span(start, this.#position), canonical: this.#canonical });
+    return value;
+  }
+
+  #array(depth: number): readonly JsonValue[] {
+    this.#open(depth);
+    if (this.#closes(0x5d)) return EMPTY_ARRAY;
+    const array: JsonValue[] = [];
+    do {
+      this.#skipSpace();
+      array.push(this.#value(depth + 1));
+    } while (this.#continues(0x5d));
+    return array;
+  }
+
+  #open(depth: number): void {
+    if (depth >= this.#maxDepth) this.#fail(`more than ${this.#maxDepth} levels`);
+    this.#position++;
+    this.#skipSpace();
+  }
+
+  #closes(end: number): boolean {
+    if (this.#text.charCodeAt(this.#position) !== end) return false;
+    this.#position++;
+    return true;
+  }
+
+  #continues(end: number): boolean {
+    this.#skipSpace();
+    const unit = this.#text.charCodeAt(this.#position);
+    if (unit !== COMMA && unit !== end) this.#fail('a comma or the end of the array or object is missing');
+    this.#position++;
+    return unit === COMMA;
+  }
+
+  #string(): string {
+    const text = this.#text;
+    const start = this.#position + 1;
+    for (let index = start; ; index++) {
+      const unit = text.charCodeAt(index);
+      if (unit === QUOTE) {
+        this.#position = index + 1;
+        return text.slice(start, index);
+      }
+      if (unit === BACKSLASH) return this.#escapedString(start, index);
+      // Written this way round, NaN (the end of the text) is refused too.
+      if (!(unit >= 0x20)) this.#fail('a string does not end, or holds a control character', index);
+    }
+  }
+
+  #escapedString(start: number, firstEscape: number): string {
+    const text = this.#text;
+    const parts: string[] = [];
+    let from = start;
+    for (let index = firstEscape; ; index++) {
+      const unit = text.charCodeAt(index);
+      if (unit === QUOTE || unit === BACKSLASH) {
+        parts.push(text.slice(from, index));
+        this.#position = index + 1;
+        if (unit === QUOTE) return parts.join('');
+        parts.push(this.#escape());
+        from = this.#position;
+        index = from - 1;
+      } else if (!(unit >= 0x20)) this.#fail('a string does not end, or holds a control character', index);
+    }
+  }
+
+  #escape(): string {
+    const letter = this.#text.charAt(this.#position++);
+    if (letter !== '"' && letter !== '\\') this.#canonical = false;
+    const simple = SIMPLE_ESCAPES.get(letter);
+    if (simple !== undefined) return simple;
+    if (letter !== 'u') this.#fail('an escape is unknown');
+    const unit = this.#hexUnit();
+    if (unit < 0xd800 || unit > 0xdfff) return String.fromCharCode(unit);
+    if (unit > 0xdbff || !this.#text.startsWith('\\u', this.#position))
+      this.#fail('a surrogate stands alone');
+    this.#position += 2;
+    const low = this.#hexUnit();
+    if (low < 0xdc00 || low > 0xdfff) this.#fail('a surrogate stands alone');
+    return String.fromCharCode(unit, low);
+  }
+
+  #hexUnit(): number {
+    const digits = this.#text.slice(this.#position, this.#position + 4);
+    if (!/^[0-9a-fA-F]{4}$/.test(digits)) this.#fail('an escape needs four hexadecimal digits');
+    this.#position += 4;
+    return Number.parseInt(digits, 16);
+  }
+
+  #integer(): number {
+    const text = this.#text;
+    const start = this.#position;
+    let index = start;
+    if (text.charCodeAt(index) === MINUS) index++;
+    const firstDigit = index;
+    while (text.charCodeAt(index) >= ZERO && text.charCodeAt(index) <= NINE) index++;
+    const digits = index - firstDigit;
+    if (digits === 0) this.#fail('a digit is missing');
+    if (digits > 1 && text.charCodeAt(firstDigit) === ZERO) this.#fail('a number starts with zero');
+    if (/[.eE]/.test(text.charAt(index))) this.#fail('a number is no integer');
+    const value = Number(text.slice(start, Math.min(index, start + 18)));
+    if (digits > 16 || !Number.isSafeInteger(value)) this.#fail('a number is outside ±(2^53-1)');
+    if (Object.is(value, -0)) this.#fail('a number is -0');
+    this.#position = index;
+    return value;
+  }
+
+  #literal<T extends null | boolean>(word: string, value: T): T {
+    if (!this.#text.startsWith(word, this.#position)) this.#fail('a value is missing');
+    this.#position += word.length;
+    return value;
+  }
+
+  #skipSpace(): void {
+    for (;;) {
+      const unit = this.#text.charCodeAt(this.#position);
+      if (unit !== 0x20 && unit !== 0x0a && unit !== 0x0d && unit !== 0x09) return;
+      this.#canonical = false;
+      this.#position++;
+    }
+  }
+
+  #span(start: number, end: number): Uint8Array {
+    const isAscii = this.#text.length === this.#bytes.length;
+    return isAscii
+      ? this.#bytes.subarray(start, end)
+      : new TextEncoder().encode(this.#text.slice(start, end));
+  }
+
+  #fail(reason: string, position = this.#position): never {
+    throw new JsonError(`not valid JSON at character ${position}: ${reason}`);
+  }
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new JsonError('not valid UTF-8', { cause });
+  }
+}
