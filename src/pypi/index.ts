@@ -7,3 +7,6 @@ export * from './legacy-form.ts';
 export * from './project-name.ts';
 export * from './simple.ts';
 export * from './version.ts';
+export * from './core-metadata-validation.ts';
+export * from './requirement.ts';
+export * from './specifier.ts';

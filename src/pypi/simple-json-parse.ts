@@ -45,7 +45,8 @@ function readVersions(value: unknown): ReadonlyMap<string, string> {
   for (const item of asArray(value, 'versions')) {
     const version = asString(item, 'versions[]');
     if (!isValidVersion(version)) fail(`${quote(version)} is not a version.`);
-    versions.set(canonicalVersion(version), version);
+    const canonical = canonicalVersion(version);
+    if (!versions.has(canonical)) versions.set(canonical, version);
     versions.set(version, version);
   }
   return versions;
