@@ -1,6 +1,15 @@
 /** Every code a {@link DownloadError} can carry. */
 export type DownloadErrorCode =
-  'DOWNLOAD_FAILED' | 'DOWNLOAD_HTTP' | 'DOWNLOAD_LENGTH_MISMATCH' | 'SLOW_RETRIEVAL';
+  | 'DOWNLOAD_FAILED'
+  | 'DOWNLOAD_HTTP'
+  | 'DOWNLOAD_LENGTH_MISMATCH'
+  | 'SLOW_RETRIEVAL'
+  | 'CONNECTION_FAILED'
+  | 'REDIRECT_REFUSED'
+  | 'CONTENT_ENCODING'
+  | 'INVALID_URL'
+  | 'ABORTED'
+  | 'OFFLINE';
 
 /** Bytes could not be fetched; says nothing about whether they could be trusted. */
 export class DownloadError extends Error {

@@ -67,3 +67,5 @@ export { Timestamp } from './timestamp.ts';
 export type { TimestampFields } from './timestamp.ts';
 export { requireVerified, verifySignatures } from './verification.ts';
 export type { VerificationResult } from './verification.ts';
+export { TrustedMetadataSet } from './trusted-metadata-set.ts';
+export type { TrustedMetadataSetOptions } from './trusted-metadata-set.ts';
