@@ -1,0 +1,210 @@
+import { createGunzip } from 'node:zlib';
+import { Agent, EnvHttpProxyAgent, request } from 'undici';
+import type { Dispatcher } from 'undici';
+import { DEFAULT_DOWNLOAD_LIMITS } from './config.ts';
+import type { DownloadLimits } from './config.ts';
+import { DownloadError } from '../tuf/download-error.ts';
+import { downloadFailed, tooLong, unexpectedStatus } from './errors.ts';
+import type { Fetcher, FetchOptions } from './fetcher.ts';
+import { limitedDownload } from './limited-download.ts';
+
+export interface HttpFetcherOptions {
+  readonly limits?: Partial<DownloadLimits>;
+  /** Sent with every request, for example `{ authorization: 'Basic …' }`. Never shown in messages. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly userAgent?: string;
+  /** Honour HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Not the default: the environment is not always the user's. */
+  readonly useEnvironmentProxy?: boolean;
+  /** PEM certificates trusted instead of the system's. */
+  readonly certificateAuthorities?: string;
+  /** Takes the place of the connection pool, and of the two options above. */
+  readonly dispatcher?: Dispatcher;
+}
+
+const MAX_REDIRECTS = 5;
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/**
+ * Fetches over HTTP/1.1 and keeps connections open between requests. Follows redirects within one origin only, takes
+ * gzip only for what compresses well, and enforces length and time limits by itself, so that it can stand alone.
+ */
+export class HttpFetcher implements Fetcher {
+  readonly #dispatcher: Dispatcher;
+  readonly #ownsDispatcher: boolean;
+  readonly #limits: DownloadLimits;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(options: HttpFetcherOptions = {}) {
+    this.#limits = { ...DEFAULT_DOWNLOAD_LIMITS, ...options.limits };
+    this.#headers = { 'user-agent': options.userAgent ?? 'rind', ...options.headers };
+    this.#dispatcher = options.dispatcher ?? createDispatcher(options, this.#limits);
+    this.#ownsDispatcher = options.dispatcher === undefined;
+  }
+
+  fetch(url: string, options: FetchOptions): AsyncIterable<Uint8Array> {
+    const untimed: Fetcher = { fetch: (address, settings) => this.#bytes(address, settings) };
+    return limitedDownload(untimed, url, options, this.#limits);
+  }
+
+  /** Ends all connections. The fetcher cannot be used afterwards. */
+  async close(): Promise<void> {
+    if (this.#ownsDispatcher) {
+      await this.#dispatcher.destroy();
+    }
+  }
+
+  async *#bytes(url: string, options: FetchOptions): AsyncGenerator<Uint8Array, void, undefined> {
+    const response = await this.#request(url, options);
+    try {
+      for await (const chunk of decoded(url, response, options)) {
+        yield chunk;
+      }
+    } catch (error) {
+      throw asDownloadError(url, error);
+    } finally {
+      // A body that was read to its end stays as it is; any other ends its connection.
+      response.body.destroy();
+    }
+  }
+
+  /** The answer with status 200, after redirects within the origin. */
+  async #request(url: string, options: FetchOptions): Promise<Dispatcher.ResponseData> {
+    let address = parseUrl(url);
+    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
+      const response = await this.#requestOnce(address, options);
+      if (response.statusCode === 200) {
+        return response;
+      }
+      response.body.on('error', () => undefined).destroy();
+      if (!REDIRECTS.has(response.statusCode)) {
+        throw unexpectedStatus(url, response.statusCode);
+      }
+      address = redirectTarget(address, response.headers['location']);
+    }
+    throw downloadFailed('REDIRECT_REFUSED', url, `redirected more than ${MAX_REDIRECTS} times`);
+  }
+
+  async #requestOnce(address: URL, options: FetchOptions): Promise<Dispatcher.ResponseData> {
+    const headers: Record<string, string> = {
+      ...this.#headers,
+      'accept-encoding': options.compressible === true ? 'gzip' : 'identity',
+    };
+    if (address.username !== '' || address.password !== '') {
+      headers['authorization'] = basicAuthorization(address);
+    }
+    try {
+      return await request(withoutCredentials(address), {
+        method: 'GET',
+        headers,
+        dispatcher: this.#dispatcher,
+        signal: options.signal ?? null,
+      });
+    } catch (error) {
+      throw asDownloadError(address.href, error);
+    }
+  }
+}
+
+function createDispatcher(options: HttpFetcherOptions, limits: DownloadLimits): Dispatcher {
+  const settings: Agent.Options = {
+    connections: 16,
+    headersTimeout: limits.idleTimeout,
+    bodyTimeout: limits.idleTimeout,
+    connect: {
+      timeout: Math.min(limits.idleTimeout, 30_000),
+      ...(options.certificateAuthorities === undefined ? {} : { ca: options.certificateAuthorities }),
+    },
+  };
+  return options.useEnvironmentProxy === true ? new EnvHttpProxyAgent(settings) : new Agent(settings);
+}
+
+function parseUrl(url: string): URL {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || (parsed.protocol !== 'https:' && parsed.protocol !== 'http:')) {
+    throw downloadFailed('INVALID_URL', url, 'only http and https URLs can be fetched');
+  }
+  return parsed;
+}
+
+/** Another host would see our credentials and choose our errors; https to http would show them to everybody. */
+function redirectTarget(from: URL, location: string | string[] | undefined): URL {
+  const target =
+    typeof location === 'string' && URL.canParse(location, from.href)
+      ? new URL(location, from.href)
+      : undefined;
+  if (target === undefined) {
+    throw downloadFailed('REDIRECT_REFUSED', from.href, 'redirected without a usable Location');
+  }
+  if (target.origin !== from.origin) {
+    throw downloadFailed(
+      'REDIRECT_REFUSED',
+      from.href,
+      `redirected to another host, ${target.host}, which is refused`,
+    );
+  }
+  target.username = from.username;
+  target.password = from.password;
+  return target;
+}
+
+async function* decoded(
+  url: string,
+  response: Dispatcher.ResponseData,
+  options: FetchOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const declared = Number(response.headers['content-length'] ?? 0);
+  if (declared > options.maxLength) {
+    throw tooLong(url, options.maxLength);
+  }
+  const encoding = response.headers['content-encoding'] ?? 'identity';
+  // Some servers label a stored .tar.gz with "Content-Encoding: gzip": what was not asked for is not undone.
+  if (encoding === 'identity' || options.compressible !== true) {
+    yield* response.body as AsyncIterable<Uint8Array>;
+    return;
+  }
+  if (encoding !== 'gzip' && encoding !== 'x-gzip') {
+    throw downloadFailed('CONTENT_ENCODING', url, 'the answer has a content encoding that was not asked for');
+  }
+  const gunzip = createGunzip();
+  response.body.on('error', (error) => gunzip.destroy(error));
+  try {
+    yield* response.body.pipe(gunzip) as AsyncIterable<Uint8Array>;
+  } finally {
+    gunzip.destroy();
+  }
+}
+
+function asDownloadError(url: string, error: unknown): unknown {
+  if (error instanceof DownloadError) {
+    return error;
+  }
+  if (error instanceof Error && error.name === 'AbortError') {
+    return downloadFailed('ABORTED', url, 'the download was ended', error);
+  }
+  const code = (error as { readonly code?: unknown } | undefined)?.code;
+  const detail = typeof code === 'string' ? ` (${code})` : '';
+  const isGzipDamaged = typeof code === 'string' && code.startsWith('Z_');
+  return isGzipDamaged
+    ? downloadFailed('CONTENT_ENCODING', url, `the compressed answer is damaged${detail}`, error)
+    : downloadFailed('CONNECTION_FAILED', url, `the connection failed${detail}`, error);
+}
+
+function basicAuthorization(address: URL): string {
+  const pair = `${percentDecoded(address.username)}:${percentDecoded(address.password)}`;
+  return `Basic ${Buffer.from(pair, 'utf8').toString('base64')}`;
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function withoutCredentials(address: URL): URL {
+  const plain = new URL(address);
+  plain.username = '';
+  plain.password = '';
+  return plain;
+}
