@@ -69,3 +69,5 @@ export { requireVerified, verifySignatures } from './verification.ts';
 export type { VerificationResult } from './verification.ts';
 export { TrustedMetadataSet } from './trusted-metadata-set.ts';
 export type { TrustedMetadataSetOptions } from './trusted-metadata-set.ts';
+export { NodeCrypto } from './node-crypto.ts';
+export { WebCrypto } from './web-crypto.ts';

@@ -1,20 +1,35 @@
-import { constants, createHash, createPublicKey, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import type { DigestAlgorithm, TufCrypto } from './crypto.ts';
 import { KeyError } from './errors.ts';
 import type { Key } from './key.ts';
 import { mlDsaMessage } from './ml-dsa.ts';
 
-/** Importing a key costs as much as verifying with it, so each is imported once. */
-const keyObjects = new WeakMap<Key, KeyObject>();
+type NodeCryptoModule = typeof import('node:crypto');
 
 /** {@link TufCrypto} over `node:crypto`. */
-export const nodeCrypto: TufCrypto = {
-  digest: (algorithm, bytes) => digest(algorithm, bytes),
+export class NodeCrypto implements TufCrypto {
+  readonly #module: NodeCryptoModule;
+  /** Importing a key costs as much as verifying with it, so each is imported once. */
+  readonly #keyObjects = new WeakMap<Key, KeyObject>();
 
-  verify(key, signature, bytes) {
+  private constructor(module: NodeCryptoModule) {
+    this.#module = module;
+  }
+
+  /** Undefined where there is no Node.js. Asked for at run time, so that this file loads in a browser too. */
+  static create(): NodeCrypto | undefined {
+    if (typeof process === 'undefined' || typeof process.getBuiltinModule !== 'function') return undefined;
+    return new NodeCrypto(process.getBuiltinModule('node:crypto'));
+  }
+
+  digest(algorithm: DigestAlgorithm, bytes: Uint8Array): Uint8Array {
+    return this.#module.createHash(algorithm).update(bytes).digest();
+  }
+
+  verify(key: Key, signature: Uint8Array, bytes: Uint8Array): boolean {
+    const { verify, constants } = this.#module;
     const { algorithm } = key.publicKey;
-    const keyObject = importKey(key);
+    const keyObject = this.#importKey(key);
     switch (algorithm.name) {
       case 'ed25519':
         return verify(null, bytes, keyObject, signature);
@@ -26,41 +41,36 @@ export const nodeCrypto: TufCrypto = {
         return verify(algorithm.digest, bytes, { key: keyObject, padding, saltLength }, signature);
       }
       case 'ml-dsa':
-        return verify(null, mlDsaMessage(digest('sha512', bytes)), keyObject, signature);
+        return verify(null, mlDsaMessage(this.digest('sha512', bytes)), keyObject, signature);
     }
-  },
-};
+  }
 
-function digest(algorithm: DigestAlgorithm, bytes: Uint8Array): Uint8Array {
-  return createHash(algorithm).update(bytes).digest();
-}
+  #importKey(key: Key): KeyObject {
+    const known = this.#keyObjects.get(key);
+    if (known !== undefined) return known;
+    const keyObject = this.#createKeyObject(key);
+    this.#keyObjects.set(key, keyObject);
+    return keyObject;
+  }
 
-function importKey(key: Key): KeyObject {
-  const known = keyObjects.get(key);
-  if (known !== undefined) return known;
-  const { spki, algorithm } = key.publicKey;
-  const keyObject = createKeyObject(spki, key.scheme, algorithm.name === 'ml-dsa');
-  keyObjects.set(key, keyObject);
-  return keyObject;
-}
-
-function createKeyObject(spki: Uint8Array, scheme: string, mayBeMissing: boolean): KeyObject {
-  try {
-    return createPublicKey({ key: spki as Buffer, format: 'der', type: 'spki' });
-  } catch (cause) {
-    if (mayBeMissing) {
+  #createKeyObject({ publicKey, scheme }: Key): KeyObject {
+    try {
+      return this.#module.createPublicKey({ key: publicKey.spki as Buffer, format: 'der', type: 'spki' });
+    } catch (cause) {
+      if (publicKey.algorithm.name === 'ml-dsa') {
+        throw new KeyError(
+          'UNSUPPORTED_SCHEME',
+          `unsupported scheme "${scheme}" in this Node.js`,
+          scheme,
+          cause,
+        );
+      }
       throw new KeyError(
-        'UNSUPPORTED_SCHEME',
-        `unsupported scheme "${scheme}" in this Node.js`,
+        'MALFORMED_KEY',
+        `the public key of scheme "${scheme}" is no valid key`,
         scheme,
         cause,
       );
     }
-    throw new KeyError(
-      'MALFORMED_KEY',
-      `the public key of scheme "${scheme}" is no valid key`,
-      scheme,
-      cause,
-    );
   }
 }
