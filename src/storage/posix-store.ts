@@ -1,0 +1,295 @@
+import { constants } from 'node:fs';
+import { mkdir, open, opendir, readdir, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { StorageError } from './errors.ts';
+import type { FaultInjector } from './fault-injector.ts';
+import { KeyLocks } from './key-locks.ts';
+import { checkObjectKey, checkObjectPrefix } from './object-key.ts';
+import type {
+  ByteRange,
+  CreateOutcome,
+  ListedObject,
+  NewObject,
+  ObjectStat,
+  ObjectStore,
+  OpenObject,
+  TemporaryObject,
+} from './object-store.ts';
+import { isAbsent, toStorageError } from './posix-error.ts';
+import { PosixTemporaryObject } from './posix-temporary.ts';
+import { PosixWriter } from './posix-writer.ts';
+import { unlinkQuietly } from './posix-writer.ts';
+
+/** More at once only queue up in the thread pool and hold open files. */
+const WRITES_AT_ONCE = 16;
+
+export interface PosixStoreOptions {
+  /** The folder that the web serves; folders 0755 and files 0644 below it. Made when absent. */
+  readonly root: string;
+  /** Where files grow before they get a key; on the same file system as `root`, not below it. Made with mode 0700 when absent. */
+  readonly temporaryFolder: string;
+  readonly faults?: FaultInjector | undefined;
+}
+
+/**
+ * Objects as files of a local file system. Creation is a hard link, so it fails when the name is taken, whichever process took it;
+ * compare-and-swap holds among the calls of one process, so only the holder of the store lock may use `replace`.
+ */
+export class PosixStore implements ObjectStore {
+  readonly #root: string;
+  readonly #temporaryFolder: string;
+  readonly #writer: PosixWriter;
+  readonly #locks = new KeyLocks();
+
+  private constructor(options: PosixStoreOptions) {
+    this.#root = resolve(options.root);
+    this.#temporaryFolder = resolve(options.temporaryFolder);
+    this.#writer = new PosixWriter({
+      root: this.#root,
+      temporaryFolder: this.#temporaryFolder,
+      faults: options.faults,
+    });
+  }
+
+  /** Makes the folders and refuses a file system that cannot link. Throws UNSUITABLE_FILE_SYSTEM. */
+  static async open(options: PosixStoreOptions): Promise<PosixStore> {
+    const store = new PosixStore(options);
+    try {
+      await mkdir(store.#root, { recursive: true, mode: 0o755 });
+      await mkdir(store.#temporaryFolder, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw toStorageError(error, `make the folders of the store in ${store.#root}`);
+    }
+    await refuseWithoutLinks(store.#root, store.#temporaryFolder);
+    return store;
+  }
+
+  async read(key: string, options: { readonly maxLength?: number } = {}): Promise<Uint8Array | undefined> {
+    checkObjectKey(key);
+    const file = await this.#openFile(key);
+    if (file === undefined) return undefined;
+    try {
+      const { size } = await file.stat();
+      const { maxLength = Number.MAX_SAFE_INTEGER } = options;
+      if (size > maxLength) {
+        throw new StorageError('OBJECT_TOO_LARGE', `${key} has ${size} bytes, more than ${maxLength}.`, {
+          key,
+        });
+      }
+      return await file.readFile();
+    } catch (error) {
+      throw toStorageError(error, `read ${key}`, key);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async open(key: string): Promise<OpenObject | undefined> {
+    checkObjectKey(key);
+    const file = await this.#openFile(key);
+    if (file === undefined) return undefined;
+    return { ...statOf(await file.stat({ bigint: true })), ...streamsOf(file) };
+  }
+
+  async stat(key: string): Promise<ObjectStat | undefined> {
+    checkObjectKey(key);
+    try {
+      const stats = await stat(this.#writer.path(key), { bigint: true });
+      return stats.isFile() ? statOf(stats) : undefined;
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw toStorageError(error, `look at ${key}`, key);
+    }
+  }
+
+  async create(key: string, bytes: Uint8Array): Promise<CreateOutcome> {
+    checkObjectKey(key);
+    try {
+      const outcome = await this.#writer.linkTemporary(await this.#writer.writeTemporary(bytes), key);
+      await this.#writer.syncFolders([key]);
+      return outcome;
+    } catch (error) {
+      throw toStorageError(error, `store ${key}`, key);
+    }
+  }
+
+  async createMany(entries: readonly NewObject[]): Promise<readonly CreateOutcome[]> {
+    for (const { key } of entries) checkObjectKey(key);
+    const outcomes: CreateOutcome[] = entries.map(() => 'exists');
+    let next = 0;
+    const work = async (): Promise<void> => {
+      for (let index = next++; index < entries.length; index = next++) {
+        const { key, bytes } = entries[index] as NewObject;
+        try {
+          outcomes[index] = await this.#writer.linkTemporary(await this.#writer.writeTemporary(bytes), key);
+        } catch (error) {
+          next = entries.length;
+          throw error;
+        }
+      }
+    };
+    const workers = Array.from({ length: Math.min(WRITES_AT_ONCE, entries.length) }, work);
+    // All must have ended before the caller hears of a failure, else they would go on writing behind its back.
+    const failed = (await Promise.allSettled(workers)).find((worker) => worker.status === 'rejected');
+    if (failed !== undefined) throw toStorageError(failed.reason, `store ${entries.length} objects`);
+    try {
+      await this.#writer.syncFolders(entries.map(({ key }) => key));
+    } catch (error) {
+      throw toStorageError(error, `store ${entries.length} objects`);
+    }
+    return outcomes;
+  }
+
+  async replace(key: string, bytes: Uint8Array, expected: string | undefined): Promise<boolean> {
+    if (expected === undefined) return (await this.create(key, bytes)) === 'created';
+    return this.#locks.exclusively(key, async () => {
+      if ((await this.stat(key))?.etag !== expected) return false;
+      await this.#overwrite(key, bytes);
+      return true;
+    });
+  }
+
+  async put(key: string, bytes: Uint8Array): Promise<void> {
+    checkObjectKey(key);
+    await this.#locks.exclusively(key, () => this.#overwrite(key, bytes));
+  }
+
+  async copy(from: string, to: string): Promise<CreateOutcome> {
+    checkObjectKey(from);
+    checkObjectKey(to);
+    try {
+      const outcome = await this.#writer.link(this.#writer.path(from), to);
+      await this.#writer.syncFolders([to]);
+      return outcome;
+    } catch (error) {
+      if (isAbsent(error)) {
+        throw new StorageError('OBJECT_NOT_FOUND', `${from} is not in the store.`, { key: from });
+      }
+      throw toStorageError(error, `copy ${from} to ${to}`, to);
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    checkObjectKey(key);
+    try {
+      await this.#locks.exclusively(key, () => this.#writer.remove(key));
+      await this.#writer.syncFolders([key]);
+    } catch (error) {
+      if (!isAbsent(error)) throw toStorageError(error, `remove ${key}`, key);
+    }
+  }
+
+  async *list(prefix: string): AsyncIterable<ListedObject> {
+    checkObjectPrefix(prefix);
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+    yield* this.#listFolder(folder, prefix);
+  }
+
+  async temporary(): Promise<TemporaryObject> {
+    try {
+      return new PosixTemporaryObject(this.#writer, await this.#writer.createTemporary());
+    } catch (error) {
+      throw toStorageError(error, 'make a temporary file');
+    }
+  }
+
+  /** Takes away temporary files of processes that died; whoever holds the store lock calls it at its start, with its own starting time. */
+  async removeStaleTemporaries(before: Date): Promise<number> {
+    let removed = 0;
+    for await (const { name } of await opendir(this.#temporaryFolder)) {
+      const path = join(this.#temporaryFolder, name);
+      const stats = await stat(path).catch(() => undefined);
+      if (stats === undefined || !stats.isFile() || stats.mtime >= before) continue;
+      await unlink(path);
+      removed += 1;
+    }
+    return removed;
+  }
+
+  async #overwrite(key: string, bytes: Uint8Array): Promise<void> {
+    try {
+      const temporary = await this.#writer.writeTemporary(bytes, { distinct: true });
+      await this.#writer.renameTemporary(temporary, key);
+      await this.#writer.syncFolders([key]);
+    } catch (error) {
+      throw toStorageError(error, `store ${key}`, key);
+    }
+  }
+
+  /** `folder` is '' or ends with `/`. */
+  async *#listFolder(folder: string, prefix: string): AsyncGenerator<ListedObject> {
+    const entries = await readdir(join(this.#root, folder), { withFileTypes: true }).catch(
+      (error: unknown) => {
+        if (isAbsent(error)) return [];
+        throw toStorageError(error, `list ${folder}`);
+      },
+    );
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const entry of entries) {
+      const key = folder + entry.name;
+      if (entry.isDirectory()) {
+        if (key.startsWith(prefix) || prefix.startsWith(`${key}/`))
+          yield* this.#listFolder(`${key}/`, prefix);
+      } else if (entry.isFile() && key.startsWith(prefix)) {
+        const found = await this.stat(key);
+        if (found !== undefined) yield { key, length: found.length };
+      }
+    }
+  }
+
+  async #openFile(key: string): Promise<FileHandle | undefined> {
+    let file: FileHandle | undefined;
+    try {
+      file = await open(this.#writer.path(key), constants.O_RDONLY);
+      if ((await file.stat()).isFile()) return file;
+    } catch (error) {
+      if (!isAbsent(error)) throw toStorageError(error, `open ${key}`, key);
+    }
+    await file?.close();
+    return undefined;
+  }
+}
+
+function statOf(stats: {
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ino: bigint;
+}): ObjectStat {
+  const etag = [stats.ino, stats.size, stats.mtimeNs].map((part) => part.toString(36)).join('-');
+  return { length: Number(stats.size), modified: new Date(Number(stats.mtimeNs / 1_000_000n)), etag };
+}
+
+function streamsOf(file: FileHandle): Pick<OpenObject, 'stream' | 'close'> {
+  const streams = new Set<Readable>();
+  let closing: Promise<void> | undefined;
+  return {
+    stream: (range?: ByteRange) => {
+      // Without a start it would continue where the last stream stopped.
+      const stream = file.createReadStream({ start: 0, ...range, autoClose: false });
+      streams.add(stream);
+      stream.once('close', () => streams.delete(stream));
+      return stream;
+    },
+    close: () => {
+      for (const stream of streams) stream.destroy();
+      return (closing ??= file.close());
+    },
+  };
+}
+
+async function refuseWithoutLinks(root: string, temporaryFolder: string): Promise<void> {
+  const writer = new PosixWriter({ root: temporaryFolder, temporaryFolder: root, faults: undefined });
+  const name = `link-${process.pid}-${Date.now()}`;
+  try {
+    await writer.linkTemporary(await writer.writeTemporary(new Uint8Array()), name);
+  } catch (cause) {
+    throw new StorageError(
+      'UNSUITABLE_FILE_SYSTEM',
+      `${root} and ${temporaryFolder} must be writable and on one file system that has hard links.`,
+      { cause },
+    );
+  } finally {
+    await unlinkQuietly(join(temporaryFolder, name));
+  }
+}

@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { StorageError } from './errors.ts';
+import type { FaultInjector } from './fault-injector.ts';
+import type { CreateOutcome } from './object-store.ts';
+import { systemErrorCode } from './posix-error.ts';
+
+const FILE_MODE = 0o644;
+const FOLDER_MODE = 0o755;
+const FOLDERS_REMEMBERED = 65_536;
+
+/** A file without a name in the tree yet. */
+export interface TemporaryFile {
+  readonly path: string;
+  readonly handle: FileHandle;
+}
+
+export interface PosixWriterOptions {
+  readonly root: string;
+  readonly temporaryFolder: string;
+  readonly faults: FaultInjector | undefined;
+}
+
+/**
+ * The durable steps of a posix store: temporary file, write, sync, link or rename, sync of the folder. Throws errors of the operating system as they are.
+ * After a failed sync the kernel may have dropped the data and would report success the next time; so one failed sync ends all writing.
+ */
+export class PosixWriter {
+  readonly #root: string;
+  readonly #temporaryFolder: string;
+  readonly #faults: FaultInjector | undefined;
+  readonly #durableFolders = new Set<string>();
+  #failure: StorageError | undefined;
+  #lastMoment = 0;
+
+  constructor({ root, temporaryFolder, faults }: PosixWriterOptions) {
+    this.#root = root;
+    this.#temporaryFolder = temporaryFolder;
+    this.#faults = faults;
+  }
+
+  /** The path of a key. */
+  path(key: string): string {
+    return join(this.#root, key);
+  }
+
+  async createTemporary(): Promise<TemporaryFile> {
+    this.#begin('create a temporary file');
+    const path = join(this.#temporaryFolder, `${process.pid}-${randomBytes(12).toString('hex')}`);
+    return { path, handle: await open(path, 'wx+', FILE_MODE) };
+  }
+
+  /** Bytes in a temporary file, synced. `distinct`: with a time stamp no other object of this store has (for etags of what is overwritten). */
+  async writeTemporary(bytes: Uint8Array, { distinct = false } = {}): Promise<string> {
+    const { path, handle } = await this.createTemporary();
+    try {
+      this.#begin('write');
+      await handle.writeFile(bytes);
+      if (distinct) {
+        const moment = this.#distinctMoment();
+        await handle.utimes(moment, moment);
+      }
+      await this.syncFile(handle);
+    } catch (error) {
+      await closeQuietly(handle);
+      await unlinkQuietly(path);
+      throw error;
+    }
+    await handle.close();
+    return path;
+  }
+
+  async syncFile(handle: FileHandle): Promise<void> {
+    this.#begin('sync a file');
+    await this.#sync(handle);
+  }
+
+  /** Names a synced file, when the key is free, and takes its temporary name away. The folder is not synced yet. */
+  async linkTemporary(temporaryPath: string, key: string): Promise<CreateOutcome> {
+    try {
+      return await this.link(temporaryPath, key);
+    } finally {
+      await unlinkQuietly(temporaryPath);
+    }
+  }
+
+  /** Gives a file one more name, when that is free. The folder is not synced yet. */
+  async link(existingPath: string, key: string): Promise<CreateOutcome> {
+    try {
+      await this.#inFolderOf(key, async () => {
+        this.#begin('link');
+        await link(existingPath, this.path(key));
+      });
+      return 'created';
+    } catch (error) {
+      if (systemErrorCode(error) === 'EEXIST') return 'exists';
+      throw error;
+    }
+  }
+
+  /** Gives a synced file the name, whoever had it. The folder is not synced yet. */
+  async renameTemporary(temporaryPath: string, key: string): Promise<void> {
+    try {
+      await this.#inFolderOf(key, async () => {
+        this.#begin('rename');
+        await rename(temporaryPath, this.path(key));
+      });
+    } catch (error) {
+      await unlinkQuietly(temporaryPath);
+      throw error;
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    this.#begin('remove');
+    await unlink(this.path(key));
+  }
+
+  /** Makes the names of the keys durable: each of their folders once. */
+  async syncFolders(keys: readonly string[]): Promise<void> {
+    for (const folder of new Set(keys.map((key) => dirname(this.path(key))))) await this.#syncFolder(folder);
+  }
+
+  /** Does something in the folder of a key, which is made first; again when somebody else took the folder away since it was made. */
+  async #inFolderOf(key: string, work: () => Promise<void>): Promise<void> {
+    const folder = dirname(this.path(key));
+    const remembered = this.#durableFolders.has(folder);
+    await this.#ensureFolder(folder);
+    try {
+      await work();
+    } catch (error) {
+      if (!remembered || systemErrorCode(error) !== 'ENOENT') throw error;
+      this.#durableFolders.clear();
+      await this.#ensureFolder(folder);
+      await work();
+    }
+  }
+
+  /** Makes a folder and those above it, durable up to the root. Also an existing one may not be durable yet: its maker may have died before the sync. */
+  async #ensureFolder(folder: string): Promise<void> {
+    if (folder === this.#root || this.#durableFolders.has(folder)) return;
+    const parent = dirname(folder);
+    await this.#ensureFolder(parent);
+    this.#begin('create a folder');
+    try {
+      await mkdir(folder, FOLDER_MODE);
+    } catch (error) {
+      if (systemErrorCode(error) !== 'EEXIST') throw error;
+    }
+    await this.#syncFolder(parent);
+    if (this.#durableFolders.size >= FOLDERS_REMEMBERED) this.#durableFolders.clear();
+    this.#durableFolders.add(folder);
+  }
+
+  async #syncFolder(folder: string): Promise<void> {
+    this.#begin('sync a folder');
+    const handle = await open(folder, 'r');
+    try {
+      await this.#sync(handle);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #sync(handle: FileHandle): Promise<void> {
+    try {
+      await handle.sync();
+    } catch (cause) {
+      this.#failure = new StorageError(
+        'SYNC_FAILED',
+        `The disk of ${this.#root} failed to store what was written; mend it, start again and run fsck.`,
+        { cause },
+      );
+      throw this.#failure;
+    }
+  }
+
+  #begin(operation: string): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#faults?.before(operation);
+  }
+
+  /** Now, in seconds, never the same twice: the clock of a file system may stand still for milliseconds. */
+  #distinctMoment(): number {
+    const MICROSECOND_MS = 0.001;
+    this.#lastMoment = Math.max(Date.now(), this.#lastMoment + MICROSECOND_MS);
+    return this.#lastMoment / 1000;
+  }
+}
+
+async function closeQuietly(handle: FileHandle): Promise<void> {
+  await handle.close().catch(() => undefined);
+}
+
+/** A temporary name left behind harms nobody; `removeStaleTemporaries` takes it away. */
+export async function unlinkQuietly(path: string): Promise<void> {
+  await unlink(path).catch(() => undefined);
+}
