@@ -28,12 +28,18 @@ export function tooLong(url: string, maxLength: number): DownloadLengthMismatchE
   return new DownloadLengthMismatchError(reason, { url: printableUrl(url) });
 }
 
+/** Signed metadata lists a file that is longer than this client accepts. */
+export function listedTooLong(url: string, length: number, maxLength: number): DownloadLengthMismatchError {
+  const reason = `${printableUrl(url)}: ${length} bytes are listed, more than the ${maxLength} this client accepts`;
+  return new DownloadLengthMismatchError(reason, { url: printableUrl(url) });
+}
+
 /** Data came too slowly or not at all: a slow retrieval attack, or a bad line. */
 export function tooSlow(url: string, reason: string): SlowRetrievalError {
   return new SlowRetrievalError(`${printableUrl(url)}: ${reason}`, { url: printableUrl(url) });
 }
 
-export type LocalFileErrorCode = 'LOCKED' | 'INSECURE' | 'INPUT_OUTPUT';
+export type LocalFileErrorCode = 'LOCKED' | 'INSECURE' | 'INPUT_OUTPUT' | 'NO_TRUSTED_ROOT';
 
 /** A file or folder of the client cannot be used. */
 export class LocalFileError extends Error {

@@ -6,6 +6,7 @@ import { LocalFileError, withLocalFile } from './errors.ts';
 import { withFolderLock } from './folder-lock.ts';
 
 const LONGEST_FILE_NAME = 200;
+const RETIRED = 'retired';
 const TEMPORARY_FILES_LIVE = 3_600_000;
 
 /**
@@ -64,18 +65,14 @@ export class MetadataDir {
     await this.#writeFile(this.#history, metadataFileName('root', version), bytes, true);
   }
 
-  async remove(role: string): Promise<void> {
-    await withLocalFile(this.path, async () => {
-      try {
-        await unlink(join(this.path, fileName(role)));
-      } catch (error) {
-        if (!isAbsence(error)) {
-          throw error;
-        }
-        return;
-      }
-      await syncFolder(this.path);
-    });
+  /** The sha256 of files that no longer count as trusted although they are still there. */
+  async readRetired(): Promise<ReadonlySet<string>> {
+    const bytes = await this.#readFile(join(this.path, RETIRED), 4096);
+    return new Set(bytes === undefined ? [] : Buffer.from(bytes).toString('latin1').split('\n'));
+  }
+
+  async writeRetired(hashes: ReadonlySet<string>): Promise<void> {
+    await this.#writeFile(this.path, RETIRED, Buffer.from([...hashes].join('\n')), true);
   }
 
   /** Runs `action` while no other process changes the folder. For a few file operations, never for network requests. */

@@ -1,0 +1,17 @@
+export { DEFAULT_DOWNLOAD_LIMITS, DEFAULT_UPDATER_CONFIG } from './config.ts';
+export type { DownloadLimits, UpdaterConfig } from './config.ts';
+export { LocalFileError } from './errors.ts';
+export type { LocalFileErrorCode } from './errors.ts';
+export type { FetchOptions, Fetcher } from './fetcher.ts';
+export { HttpFetcher } from './http-fetcher.ts';
+export type { HttpFetcherOptions } from './http-fetcher.ts';
+export { MetadataDir } from './metadata-dir.ts';
+export { Updater } from './updater.ts';
+export type { UpdaterOptions } from './updater.ts';
+export {
+  DownloadError,
+  DownloadHttpError,
+  DownloadLengthMismatchError,
+  SlowRetrievalError,
+} from '../tuf/download-error.ts';
+export type { DownloadErrorCode } from '../tuf/download-error.ts';

@@ -1,0 +1,281 @@
+import type { TufCrypto } from '../tuf/crypto.ts';
+import { DownloadHttpError } from '../tuf/download-error.ts';
+import {
+  EqualVersionNumberError,
+  ExpiredMetadataError,
+  RepositoryError,
+  RoleNotFoundError,
+} from '../tuf/errors.ts';
+import type { TargetFile } from '../tuf/file.ts';
+import { metadataFileName } from '../tuf/layout.ts';
+import type { Root } from '../tuf/root.ts';
+import type { Targets } from '../tuf/targets.ts';
+import { TrustedMetadataSet } from '../tuf/trusted-metadata-set.ts';
+import type { UpdaterConfig } from './config.ts';
+import { LocalFileError, downloadFailed, listedTooLong } from './errors.ts';
+import type { Fetcher } from './fetcher.ts';
+import { downloadBytes } from './limited-download.ts';
+import type { MetadataDir } from './metadata-dir.ts';
+import { TrustedFiles } from './trusted-files.ts';
+
+/** What a session needs from outside. */
+export interface SessionContext {
+  readonly metadataDir: MetadataDir;
+  readonly metadataBaseUrl: string;
+  readonly fetcher: Fetcher;
+  readonly bootstrapRoot: Uint8Array | undefined;
+  readonly crypto: TufCrypto | undefined;
+  readonly config: UpdaterConfig;
+}
+
+/** Statuses that say "there is no such file": some object stores answer 403 to whoever may not list. */
+const ABSENT: ReadonlySet<number> = new Set([403, 404, 410]);
+
+/**
+ * One snapshot of the repository, verified by the client workflow (specification 5.1 to 5.6) in its order and without
+ * any request beyond it. Everything is saved only after it has been verified.
+ */
+export class Session {
+  readonly trusted: TrustedMetadataSet;
+  readonly #context: SessionContext;
+  readonly #files: TrustedFiles;
+  readonly #loading = new Map<string, Promise<Targets>>();
+  #timestampAskedAt = Number.POSITIVE_INFINITY;
+
+  private constructor(context: SessionContext, files: TrustedFiles, trusted: TrustedMetadataSet) {
+    this.#context = context;
+    this.#files = files;
+    this.trusted = trusted;
+  }
+
+  /** Loads the trusted root; makes no request. */
+  static async start(context: SessionContext, referenceTime: Date): Promise<Session> {
+    await context.metadataDir.prepare();
+    const files = new TrustedFiles(context.metadataDir, context.config);
+    const local = await files.root();
+    const initial = context.bootstrapRoot ?? local;
+    if (initial === undefined) {
+      const reason = 'there is no trusted root here; set up trust in the repository first';
+      throw new LocalFileError('NO_TRUSTED_ROOT', context.metadataDir.path, reason);
+    }
+    const trusted = await TrustedMetadataSet.create(initial, { referenceTime, crypto: context.crypto });
+    const session = new Session(context, files, trusted);
+    if (context.bootstrapRoot !== undefined) {
+      await session.#replayHistory(context.bootstrapRoot, local);
+    }
+    return session;
+  }
+
+  /** Milliseconds since the timestamp was asked for; negative infinity while it was not. */
+  get timestampAge(): number {
+    return performance.now() - this.#timestampAskedAt;
+  }
+
+  /** The workflow up to and including the top-level targets. */
+  async refresh(): Promise<void> {
+    await this.#updateRoot();
+    await this.#updateTimestamp();
+    await this.#updateSnapshot();
+    await this.#targets('targets', 'root');
+  }
+
+  /**
+   * The target as the first role that lists it in pre-order search does (specification 5.6.7), undefined if none does.
+   * An error in a role on the way ends the search: skipping it would let whoever can break a role choose another.
+   */
+  async find(path: string): Promise<TargetFile | undefined> {
+    const waiting: { readonly role: string; readonly delegator: string }[] = [
+      { role: 'targets', delegator: 'root' },
+    ];
+    const visited = new Set<string>();
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const { role, delegator } = next;
+      if (visited.has(role)) {
+        continue;
+      }
+      if (visited.size > this.#context.config.maxDelegations) {
+        throw new RoleNotFoundError(
+          `not found in the first ${visited.size} roles, and no more are searched`,
+          { path },
+        );
+      }
+      const targets = await this.#targets(role, delegator);
+      const target = targets.targets.get(path);
+      if (target !== undefined) {
+        return target;
+      }
+      visited.add(role);
+      const delegations = targets.delegations?.rolesForTarget(path) ?? [];
+      const end = delegations.findIndex(({ terminating }) => terminating);
+      if (end !== -1) {
+        waiting.length = 0;
+      }
+      const searched = end === -1 ? delegations : delegations.slice(0, end + 1);
+      waiting.push(...searched.map(({ name }) => ({ role: name, delegator: role })).reverse());
+    }
+    return undefined;
+  }
+
+  /** Goes from the bootstrap root to the newest root of earlier sessions, each signed by the one before. */
+  async #replayHistory(bootstrapRoot: Uint8Array, local: Uint8Array | undefined): Promise<void> {
+    let newest = bootstrapRoot;
+    for (let count = 0; count < this.#context.config.maxRootRotations; count += 1) {
+      const bytes = await this.#files.rootOfHistory(this.trusted.root.version + 1);
+      if (bytes === undefined || (await ignoreRefusal(this.trusted.updateRoot(bytes))) === undefined) {
+        break;
+      }
+      newest = bytes;
+    }
+    if (local === undefined || Buffer.compare(local, newest) !== 0) {
+      await this.#files.saveRoot(this.trusted.root, newest, undefined);
+    }
+  }
+
+  /** Specification 5.3. */
+  async #updateRoot(): Promise<void> {
+    const { config } = this.#context;
+    for (let count = 0; count < config.maxRootRotations && !config.offline; count += 1) {
+      const previous: Root = this.trusted.root;
+      const bytes = await this.#nextRoot(previous.version + 1);
+      if (bytes === undefined) {
+        break;
+      }
+      const root = await this.trusted.updateRoot(bytes);
+      await this.#files.saveRoot(root, bytes, previous);
+    }
+    const { root, referenceTime } = this.trusted;
+    if (root.isExpired(referenceTime)) {
+      const reason = `version ${root.version} expired at ${root.expires.toISOString()}`;
+      throw new ExpiredMetadataError(reason, { role: 'root', version: root.version });
+    }
+  }
+
+  async #nextRoot(version: number): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#download(metadataFileName('root', version), this.#context.config.rootMaxLength);
+    } catch (error) {
+      if (isAbsence(error)) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  /** Specification 5.4. */
+  async #updateTimestamp(): Promise<void> {
+    const { config } = this.#context;
+    const local = await this.#files.baseline('timestamp');
+    if (config.offline) {
+      await this.trusted.updateTimestamp(this.#cached(local, 'timestamp'));
+      return;
+    }
+    if (local !== undefined) {
+      await ignoreRefusal(this.trusted.updateTimestamp(local));
+    }
+    this.#timestampAskedAt = performance.now();
+    const bytes = await this.#download(metadataFileName('timestamp'), config.timestampMaxLength);
+    try {
+      const { version } = await this.trusted.updateTimestamp(bytes);
+      await this.#files.save('timestamp', version, bytes);
+    } catch (error) {
+      // 5.4.3.1: nothing new, and nothing in it counts.
+      if (!(error instanceof EqualVersionNumberError)) {
+        throw error;
+      }
+    }
+  }
+
+  /** Specification 5.5. */
+  async #updateSnapshot(): Promise<void> {
+    const { config } = this.#context;
+    const local = await this.#files.baseline('snapshot');
+    if (config.offline) {
+      await this.trusted.updateSnapshot(this.#cached(local, 'snapshot'), { trusted: true });
+      return;
+    }
+    if (
+      local !== undefined &&
+      (await ignoreRefusal(this.trusted.updateSnapshot(local, { trusted: true }))) !== undefined
+    ) {
+      return;
+    }
+    const entry = this.trusted.timestamp?.snapshotMeta;
+    const name = this.#versionedName('snapshot', entry?.version);
+    const bytes = await this.#download(name, config.snapshotMaxLength, entry?.length);
+    const { version } = await this.trusted.updateSnapshot(bytes);
+    await this.#files.save('snapshot', version, bytes);
+  }
+
+  /** Specification 5.6.1 to 5.6.6, for one delegator; the same role is loaded once for all who ask at the same time. */
+  #targets(role: string, delegator: string): Promise<Targets> {
+    const edge = JSON.stringify([role, delegator]);
+    const loading =
+      this.#loading.get(edge) ?? this.#loadTargets(role, delegator).finally(() => this.#loading.delete(edge));
+    this.#loading.set(edge, loading);
+    return loading;
+  }
+
+  async #loadTargets(role: string, delegator: string): Promise<Targets> {
+    const loaded =
+      role === 'targets' ? this.trusted.targets : await this.trusted.delegatedTargets(role, delegator);
+    if (loaded !== undefined) {
+      return loaded;
+    }
+    const entry = this.trusted.snapshotEntry(role);
+    const local = await this.#files.targets(role);
+    if (this.#context.config.offline) {
+      return this.trusted.updateDelegatedTargets(this.#cached(local, role), role, delegator);
+    }
+    const cached =
+      local === undefined
+        ? undefined
+        : await ignoreRefusal(this.trusted.updateDelegatedTargets(local, role, delegator));
+    if (cached !== undefined) {
+      return cached;
+    }
+    const name = this.#versionedName(role, entry.version);
+    const bytes = await this.#download(name, this.#context.config.targetsMaxLength, entry.length);
+    const targets = await this.trusted.updateDelegatedTargets(bytes, role, delegator);
+    await this.#files.saveTargets(role, bytes);
+    return targets;
+  }
+
+  #versionedName(role: string, version: number | undefined): string {
+    return metadataFileName(role, this.trusted.root.consistentSnapshot ? version : undefined);
+  }
+
+  async #download(name: string, maxLength: number, listedLength?: number): Promise<Uint8Array> {
+    const { fetcher, metadataBaseUrl, config } = this.#context;
+    const url = metadataBaseUrl + name;
+    if (listedLength !== undefined && listedLength > maxLength) {
+      throw listedTooLong(url, listedLength, maxLength);
+    }
+    const options = { maxLength: listedLength ?? maxLength, compressible: true };
+    return downloadBytes(fetcher, url, options, config.limits);
+  }
+
+  #cached(bytes: Uint8Array | undefined, role: string): Uint8Array {
+    if (bytes === undefined) {
+      const url = this.#context.metadataBaseUrl + metadataFileName(role);
+      throw downloadFailed('OFFLINE', url, 'not in the cache, and the client is offline');
+    }
+    return bytes;
+  }
+}
+
+/** Whether the repository says that it does not have the file. */
+export function isAbsence(error: unknown): boolean {
+  return error instanceof DownloadHttpError && ABSENT.has(error.statusCode);
+}
+
+/** What is stored may be old, damaged or no longer vouched for: then it counts as absent. */
+async function ignoreRefusal<T>(update: Promise<T>): Promise<T | undefined> {
+  try {
+    return await update;
+  } catch (error) {
+    if (error instanceof RepositoryError) {
+      return undefined;
+    }
+    throw error;
+  }
+}
