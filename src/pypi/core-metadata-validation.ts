@@ -21,13 +21,23 @@ export interface MetadataPolicy {
   readonly localVersions: boolean;
   /** Dependencies such as `pip @ https://...`, which installers fetch past the index. */
   readonly directReferences: boolean;
+  /** Metadata 2.0, withdrawn, but what wheels of the years until 2018 carry. */
+  readonly withdrawnVersion: boolean;
 }
 
 /** The choice of a private index, and the default. */
-export const PRIVATE_METADATA_POLICY: MetadataPolicy = { localVersions: true, directReferences: true };
+export const PRIVATE_METADATA_POLICY: MetadataPolicy = {
+  localVersions: true,
+  directReferences: true,
+  withdrawnVersion: true,
+};
 
 /** The choice of PyPI. */
-export const PUBLIC_METADATA_POLICY: MetadataPolicy = { localVersions: false, directReferences: false };
+export const PUBLIC_METADATA_POLICY: MetadataPolicy = {
+  localVersions: false,
+  directReferences: false,
+  withdrawnVersion: false,
+};
 
 const MAX_SUMMARY_LENGTH = 512;
 const MAX_LINE_LENGTH = 32_768;
@@ -70,7 +80,7 @@ export function validateCoreMetadata(
   metadata: CoreMetadata,
   policy: MetadataPolicy = PRIVATE_METADATA_POLICY,
 ): void {
-  checkMetadataVersion(metadata);
+  checkMetadataVersion(metadata, policy);
   checkText(metadata);
   checkNameAndVersion(metadata, policy);
   checkDependencies(metadata, policy);
@@ -120,8 +130,10 @@ function sameWhereSent(
   return formKeys.size === fileKeys.size && [...formKeys].every((item) => fileKeys.has(item));
 }
 
-function checkMetadataVersion(metadata: CoreMetadata): void {
-  const age = METADATA_VERSIONS.indexOf(metadata.metadataVersion as MetadataVersion);
+function checkMetadataVersion(metadata: CoreMetadata, policy: MetadataPolicy): void {
+  const isWithdrawn = metadata.metadataVersion === '2.0' && policy.withdrawnVersion;
+  const version = isWithdrawn ? '2.1' : metadata.metadataVersion;
+  const age = METADATA_VERSIONS.indexOf(version as MetadataVersion);
   if (age < 0) {
     const known = METADATA_VERSIONS.join(', ');
     throw invalid('Metadata-Version', `${quote(metadata.metadataVersion)} is not one of ${known}`);
@@ -198,7 +210,7 @@ function checkDependencies(metadata: CoreMetadata, policy: MetadataPolicy): void
 
 function checkDescription(metadata: CoreMetadata): void {
   const value = metadata.descriptionContentType;
-  if (value === undefined) return;
+  if (value === undefined || value === 'UNKNOWN') return;
   const [type = '', ...rest] = value.split(';').map((part) => part.trim());
   const parameters = new Map(rest.map((part) => splitOnce(part, '=')));
   const contentType = type.toLowerCase();

@@ -10,3 +10,7 @@ export * from './version.ts';
 export * from './core-metadata-validation.ts';
 export * from './requirement.ts';
 export * from './specifier.ts';
+export { ARCHIVE_LIMITS, UnsafeArchiveError, type RandomAccessReader } from './archive.ts';
+export * from './distribution.ts';
+export { readSdist } from './sdist.ts';
+export { readWheel, type DistributionContent, type InspectionOptions } from './wheel.ts';

@@ -39,27 +39,30 @@ export function readExtraFields(name: string, extra: Uint8Array, header: Zip64Si
   return resolve(name, zip64, header);
 }
 
+// The field holds the numbers whose place in the header holds the placeholder, in this order; some programs write all.
 function resolve(name: string, zip64: DataView | undefined, header: Zip64Sizes): Zip64Sizes {
+  const numbers = [
+    header.size,
+    header.compressedSize,
+    ...(header.headerStart === undefined ? [] : [header.headerStart]),
+  ];
+  const isMinimal = zip64?.byteLength === 8 * numbers.filter((number) => number === TOO_LARGE).length;
   let position = 0;
-  const next = (value: number): number => {
-    const isPresent = zip64 !== undefined && position + 8 <= zip64.byteLength;
-    if (!isPresent) {
-      if (value === TOO_LARGE) throw broken(name);
-      return value;
+  const resolved = numbers.map((number) => {
+    const isInField = zip64 !== undefined && (isMinimal ? number === TOO_LARGE : position < zip64.byteLength);
+    if (!isInField) {
+      if (number === TOO_LARGE) throw broken(name);
+      return number;
     }
+    if (position + 8 > zip64.byteLength) throw broken(name);
     const large = Number(zip64.getBigUint64(position, true));
     position += 8;
-    if (value !== TOO_LARGE && value !== large) throw broken(name);
-    if (!Number.isSafeInteger(large)) throw broken(name);
+    if (!Number.isSafeInteger(large) || (number !== TOO_LARGE && number !== large)) throw broken(name);
     return large;
-  };
-  const sizes: Zip64Sizes = {
-    size: next(header.size),
-    compressedSize: next(header.compressedSize),
-    ...(header.headerStart === undefined ? {} : { headerStart: next(header.headerStart) }),
-  };
+  });
   if (zip64 !== undefined && position !== zip64.byteLength) throw broken(name);
-  return sizes;
+  const [size = 0, compressedSize = 0, headerStart] = resolved;
+  return { size, compressedSize, ...(headerStart === undefined ? {} : { headerStart }) };
 }
 
 function broken(name: string): UnsafeArchiveError {
