@@ -1,0 +1,76 @@
+/**
+ * How `rind` speaks: data and nothing else on stdout, everything said to a person on stderr, errors as an `error:` line
+ * with `hint:` lines below. No colours, no symbols.
+ */
+import { isVerificationFailure, type Verdict } from '../proxy/verdict.ts';
+import { IndexUrlError } from '../proxy/index-url.ts';
+import { TrustedRootError } from '../proxy/trusted-root.ts';
+import { TrustStoreError, type TrustStoreErrorCode } from '../proxy/trust-store.ts';
+import { CliError } from './cli-error.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+
+/** Tells a person something. */
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** Gives data to whoever reads the output. */
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Says why something was refused, and gives the exit code for it. */
+export function reportVerdict(verdict: Verdict): ExitCode {
+  const isFailure = isVerificationFailure(verdict);
+  const outcome = isFailure ? 'did not verify' : 'could not be verified';
+  say(`error: ${verdict.subject} from ${verdict.index} ${outcome} (${verdict.code})`);
+  say(`  what failed:       ${verdict.what}`);
+  say(`  what it may mean:  ${verdict.meaning}`);
+  say(`  what to do:        ${verdict.remedy}`);
+  return isFailure ? EXIT.verification : EXIT.failure;
+}
+
+/** Says what went wrong with a command, and gives the exit code for it. */
+export function reportError(error: unknown): ExitCode {
+  const { message, hints, exitCode } = asCliError(error);
+  say(`error: ${message}`);
+  for (const hint of hints) say(`hint: ${hint}`);
+  return exitCode;
+}
+
+const TRUST_HINTS: Readonly<Record<TrustStoreErrorCode, readonly string[]>> = {
+  'nothing-trusted': [
+    'rind trust add URL --fingerprint HEX',
+    'whoever runs the index gives you the URL and the fingerprint of its root',
+  ],
+  'several-trusted': ['choose one with --index URL'],
+  'not-trusted': ['rind trust add URL --fingerprint HEX', 'rind trust list shows what is trusted'],
+  'already-trusted': [
+    'rind trust show URL',
+    'rind trust remove URL ends the trust, so that another root can be given',
+  ],
+  damaged: [],
+  insecure: [],
+};
+
+function asCliError(error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  if (error instanceof TrustStoreError)
+    return new CliError('failure', error.message, TRUST_HINTS[error.code]);
+  if (error instanceof TrustedRootError) {
+    const hints = ['nothing was trusted; ask whoever runs the index, by another way than the index itself'];
+    return new CliError('verification', error.message, hints);
+  }
+  if (error instanceof IndexUrlError) {
+    const hints = error.code === 'unencrypted' ? ['--allow-unencrypted-http trusts it all the same'] : [];
+    return new CliError('usage', error.message, hints);
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  if (code !== undefined) return new CliError('failure', message);
+  const stack = error instanceof Error && process.env['RIND_DEBUG'] ? [error.stack ?? ''] : [];
+  return new CliError('failure', `Unexpected: ${message}`, [
+    ...stack,
+    'this is a fault of rind, please report it',
+  ]);
+}

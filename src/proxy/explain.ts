@@ -1,0 +1,83 @@
+import { InvalidPageError } from '../pypi/simple.ts';
+import {
+  BadVersionNumberError,
+  ExpiredMetadataError,
+  LengthOrHashMismatchError,
+  MalformedMetadataError,
+  RepositoryError,
+  RoleNotFoundError,
+  UnsignedMetadataError,
+} from '../tuf/errors.ts';
+import { DownloadError, DownloadHttpError, DownloadLengthMismatchError } from '../tuf/download-error.ts';
+import { LocalFileError } from '../updater/errors.ts';
+import { createVerdict, VerdictError, type Verdict, type VerdictCode } from './verdict.ts';
+
+/** Where an error happened. */
+export interface VerdictContext {
+  /** The path in the index that was asked for. */
+  readonly subject: string;
+  /** Base URL of the index. */
+  readonly index: string;
+  readonly now: Date;
+}
+
+/** Turns whatever ended a verification into a verdict. Every error becomes one: what is not understood is refused too. */
+export function explain(error: unknown, context: VerdictContext): Verdict {
+  const { subject, index } = context;
+  const code = codeOf(error);
+  return createVerdict(code, subjectOf(error) ?? subject, index, sentenceOf(error, code, context));
+}
+
+function codeOf(error: unknown): VerdictCode {
+  if (error instanceof VerdictError) return error.code;
+  if (error instanceof RepositoryError) return repositoryCode(error);
+  if (error instanceof DownloadLengthMismatchError) return 'tampered';
+  if (error instanceof DownloadHttpError) return httpCode(error);
+  if (error instanceof DownloadError) return 'unreachable';
+  if (error instanceof InvalidPageError) return 'malformed';
+  if (error instanceof LocalFileError || isFileError(error)) return 'local-state';
+  return 'internal';
+}
+
+function repositoryCode(error: RepositoryError): VerdictCode {
+  if (error instanceof ExpiredMetadataError) return 'expired';
+  if (error instanceof BadVersionNumberError) return 'rollback';
+  if (error instanceof UnsignedMetadataError) return 'wrongly-signed';
+  if (error instanceof LengthOrHashMismatchError) return 'tampered';
+  if (error instanceof MalformedMetadataError) return 'malformed';
+  return error instanceof RoleNotFoundError ? 'incomplete' : 'malformed';
+}
+
+/** What signed metadata names must be there; the timestamp is named by nobody, so it may be the wrong URL. */
+function httpCode(error: DownloadHttpError): VerdictCode {
+  const isGone = error.statusCode === 404 || error.statusCode === 410;
+  return isGone && !isTimestamp(error.url) ? 'incomplete' : 'unreachable';
+}
+
+function isTimestamp(url: string | undefined): boolean {
+  return url?.endsWith('/metadata/timestamp.json') ?? false;
+}
+
+function subjectOf(error: unknown): string | undefined {
+  return error instanceof RepositoryError && error.role !== undefined
+    ? `metadata of ${error.role}`
+    : undefined;
+}
+
+function sentenceOf(error: unknown, code: VerdictCode, context: VerdictContext): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (code === 'expired') return `${message} (this machine's clock says ${utcMinute(context.now)})`;
+  if (error instanceof DownloadHttpError && error.statusCode === 404 && isTimestamp(error.url)) {
+    return `${context.index} has no signed metadata: there is nothing at metadata/timestamp.json`;
+  }
+  return message;
+}
+
+function utcMinute(moment: Date): string {
+  return `${moment.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+function isFileError(error: unknown): boolean {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).syscall : undefined;
+  return typeof code === 'string';
+}

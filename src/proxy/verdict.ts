@@ -1,0 +1,132 @@
+/**
+ * Why something was not given to the installer.
+ *
+ * - `tampered`: bytes are not the signed ones, or more than the signed ones
+ * - `wrongly-signed`: fewer of the right keys signed than are needed
+ * - `malformed`: metadata or a page that is none
+ * - `expired`, `rollback`: signed once, but no longer, or not any more
+ * - `not-signed`: listed or asked for, but no role signs it
+ * - `incomplete`: signed, but its server does not have it
+ * - `unreachable`: nothing came, or too slowly, so nothing can be said
+ * - `local-state`: the trusted metadata on this machine cannot be used
+ * - `internal`: a fault of this program
+ */
+export type VerdictCode =
+  | 'tampered'
+  | 'wrongly-signed'
+  | 'malformed'
+  | 'expired'
+  | 'rollback'
+  | 'not-signed'
+  | 'incomplete'
+  | 'unreachable'
+  | 'local-state'
+  | 'internal';
+
+/** A refusal in plain words: three sentences for a person, a code for programs. */
+export interface Verdict {
+  readonly code: VerdictCode;
+  /** The path in the index the request was about, e.g. `packages/flask/flask-3.0-py3-none-any.whl`. */
+  readonly subject: string;
+  /** Base URL of the index. */
+  readonly index: string;
+  /** What failed, one sentence. */
+  readonly what: string;
+  /** What it may mean, one sentence. */
+  readonly meaning: string;
+  /** What to do, one sentence. */
+  readonly remedy: string;
+}
+
+/** Carries a finding of the proxy itself (other findings are errors of tuf/, pypi/ and updater/). */
+export class VerdictError extends Error {
+  override readonly name = 'VerdictError';
+  readonly code: VerdictCode;
+
+  constructor(code: VerdictCode, what: string, options?: ErrorOptions) {
+    super(what, options);
+    this.code = code;
+  }
+}
+
+interface Explanation {
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+const ASK = 'tell whoever runs the index, and do not install it another way';
+
+const EXPLANATIONS: Readonly<Record<VerdictCode, Explanation>> = {
+  tampered: {
+    meaning: 'Something changed it after it was signed: an attack, a broken mirror or a damaged disk.',
+    remedy: `Try once more; if it stays, ${ASK}.`,
+  },
+  'wrongly-signed': {
+    meaning: 'Somebody without the keys wrote it, or this is not the index that was trusted here.',
+    remedy: `Check the URL; if it is right, ${ASK}.`,
+  },
+  malformed: {
+    meaning: 'The server of the index is broken, or something on the way answers in its place.',
+    remedy: 'Check that the URL leads to the index itself and not to a login page or a gateway.',
+  },
+  expired: {
+    meaning:
+      'The index has stopped signing, or newer versions are held back from you; or the clock of this machine is wrong.',
+    remedy: 'Check the clock; if it is right, ask whoever runs the index to sign again.',
+  },
+  rollback: {
+    meaning:
+      'You are shown an older state of the index than before, in which a mended hole may be open again; or it was restored from an old backup.',
+    remedy: `Try once more, without a mirror if there is one; if it stays, ${ASK}.`,
+  },
+  'not-signed': {
+    meaning: 'It was withdrawn a moment ago, or something on the way added it.',
+    remedy: 'Run the command again; if it stays, tell whoever runs the index.',
+  },
+  incomplete: {
+    meaning: 'The mirror is incomplete, or something on the way holds it back.',
+    remedy: 'Run the command again; if it stays, tell whoever runs the index or use another mirror.',
+  },
+  unreachable: {
+    meaning: 'Nothing is known to be wrong, but nothing can be verified either.',
+    remedy: 'Check the network and that the index is running, then run the command again.',
+  },
+  'local-state': {
+    meaning: 'What this machine remembers of the index is damaged or belongs to somebody else.',
+    remedy: 'Mend the permissions, or remove the trust in the index and add it again.',
+  },
+  internal: {
+    meaning: 'This is a fault of rind, and nothing was installed because of it.',
+    remedy: 'Please report it with the command that led to it.',
+  },
+};
+
+/** Whether the index was reached and did not stand up to verification; otherwise there was nothing to verify. */
+export function isVerificationFailure(verdict: Verdict): boolean {
+  return !['unreachable', 'local-state', 'internal'].includes(verdict.code);
+}
+
+/** Makes a verdict; `what` is one sentence, its control characters are taken out and its length is limited. */
+export function createVerdict(code: VerdictCode, subject: string, index: string, what: string): Verdict {
+  return { code, subject, index, what: sentence(what), ...EXPLANATIONS[code] };
+}
+
+/** The verdict in a few letters for a URL: `tampered-packages-flask-flask-3.0.tar.gz`. */
+export function verdictSlug(verdict: Verdict): string {
+  const slug = `${verdict.code}-${verdict.subject}`.replace(/[^A-Za-z0-9.]+/g, '-');
+  return slug.slice(0, 120).replace(/[-.]+$/, '');
+}
+
+/** The verdict as an HTTP reason phrase: printable ASCII, which pip shows as it is. */
+export function verdictReason(verdict: Verdict): string {
+  return `rind refuses ${verdict.subject} (${verdict.code}): ${verdict.what}`
+    .replace(/[^ -~]/g, '?')
+    .slice(0, 400);
+}
+
+function sentence(text: string): string {
+  // eslint-disable-next-line no-control-regex -- taking control characters out is the point
+  const line = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+  const cut = line.length > 600 ? `${line.slice(0, 600)}...` : line;
+  return /[.!?]$/.test(cut) ? cut : `${cut}.`;
+}
