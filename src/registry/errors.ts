@@ -13,7 +13,6 @@ export type RegistryErrorCode =
   | 'INVALID_METADATA'
   | 'FILE_EXISTS'
   | 'FILENAME_RETIRED'
-  | 'LOOK_ALIKE_NAME'
   | 'PROJECT_CLOSED'
   | 'FILE_TOO_LARGE'
   | 'BUSY'

@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto';
+import { appendJournal, lastJournalEntry } from '../db/journal.ts';
+import { findFile, insertFile } from '../db/files.ts';
+import { ensureProject, ensureRelease, findProject } from '../db/projects.ts';
+import type { Executor, FileRow, ProjectRow } from '../db/schema.ts';
+import { writeTransaction } from '../db/transactions.ts';
+import { quote } from '../pypi/errors.ts';
+import { metadataSidecarPath, packagePath } from '../pypi/layout.ts';
+import { canonicalVersion } from '../pypi/version.ts';
+import type { DistributionContent } from '../pypi/wheel.ts';
+import { ServedTree } from '../repository/served-tree.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { requireProject, type Identity } from './authenticate.ts';
+import type { BoundedPool } from './bounded-pool.ts';
+import { RegistryError } from './errors.ts';
+import { checkArchive, checkUpload, type CheckedUpload } from './upload-checks.ts';
+import { requireFreeFilename } from './filename-rules.ts';
+import type { UploadedContent } from './uploaded-content.ts';
+
+/** What an upload needs of the world. */
+export interface UploadContext {
+  readonly db: Executor;
+  readonly store: ObjectStore;
+  readonly index: { readonly id: number; readonly name: string };
+  readonly clock: () => Date;
+  /** Archives are opened only in here. */
+  readonly inspections: BoundedPool;
+}
+
+/** 'already-stored': the same file was here before. Either way the file is public once the journal entry is published. */
+export interface UploadOutcome {
+  readonly outcome: 'stored' | 'already-stored';
+  readonly project: string;
+  readonly filename: string;
+  readonly journalId: number;
+}
+
+/**
+ * Takes one distribution file: every check, then the objects, durable, then one transaction that makes file, release, project
+ * and journal entry. Before that transaction commits nothing of it exists for anybody (I4). The temporary object stays the
+ * caller's to discard.
+ *
+ * @throws RegistryError
+ */
+export async function uploadFile(
+  context: UploadContext,
+  identity: Identity,
+  fields: ReadonlyMap<string, readonly string[]>,
+  content: UploadedContent | undefined,
+): Promise<UploadOutcome> {
+  const upload = checkUpload(fields, content);
+  const { project } = upload.filename;
+  const known = await findProject(context.db, context.index.id, project);
+  requireProject(identity, known, project);
+  const same = await findSameFile(context.db, context.index.id, upload);
+  if (same !== undefined) return same;
+  requireOpen(known, project);
+  const archive = await context.inspections.run(() => checkArchive(upload));
+  await storeObjects(context, upload, archive.metadata);
+  return writeTransaction(context.db, (tx) => record(tx, context, identity, upload, archive));
+}
+
+/** The outcome when the index has this very file, undefined when it has none of that name. @throws RegistryError FILE_EXISTS, FILENAME_RETIRED */
+async function findSameFile(
+  db: Executor,
+  indexId: number,
+  { filename: { filename, project }, content }: CheckedUpload,
+): Promise<UploadOutcome | undefined> {
+  const file = await findFile(db, indexId, filename);
+  if (file === undefined) return undefined;
+  if (file.removed_at !== null) {
+    throw new RegistryError(
+      'FILENAME_RETIRED',
+      `The filename ${quote(filename)} was used before and removed; a filename is never used twice: choose another version.`,
+      { filename, project },
+    );
+  }
+  if (file.sha256 !== content.sha256 || file.length !== content.length) throw fileExists(file);
+  const entry = await lastJournalEntry(db, file.project_id);
+  if (entry === undefined) throw new Error(`The project of ${filename} has no journal entry.`);
+  return { outcome: 'already-stored', project, filename, journalId: entry.id };
+}
+
+// The beginning of this sentence is what twine, poetry and pdm look for with --skip-existing.
+function fileExists(file: FileRow): RegistryError {
+  return new RegistryError(
+    'FILE_EXISTS',
+    `File already exists (${quote(file.filename)}, with blake2_256 hash ${quote(file.blake2b_256)}): its content never changes, choose another version.`,
+    { filename: file.filename },
+  );
+}
+
+function requireOpen(project: ProjectRow | undefined, name: string): void {
+  const status = project?.status ?? 'active';
+  if (status !== 'archived' && status !== 'quarantined') return;
+  throw new RegistryError('PROJECT_CLOSED', `The project '${name}' is ${status} and takes no uploads.`, {
+    project: name,
+  });
+}
+
+/** Content-addressed and create-only: what an upload leaves here when it fails later is listed by nothing and served to nobody who does not have it. */
+async function storeObjects(
+  context: UploadContext,
+  upload: CheckedUpload,
+  metadata: Uint8Array,
+): Promise<void> {
+  const { store, index } = context;
+  const { filename, content } = upload;
+  const tree = new ServedTree(index.name);
+  const file = tree.hashed(packagePath(filename.project, filename.filename), content.sha256);
+  const sidecar = tree.hashed(metadataSidecarPath(filename.project, filename.filename), content.sha256);
+  const [, outcome] = await Promise.all([content.temporary.commit(file), store.create(sidecar, metadata)]);
+  if (outcome === 'created') return;
+  // Left by an upload that failed; another version of this program may have made it.
+  const left = await store.read(sidecar);
+  if (left === undefined || Buffer.compare(left, metadata) !== 0) await store.put(sidecar, metadata);
+}
+
+async function record(
+  tx: Executor,
+  context: UploadContext,
+  identity: Identity,
+  upload: CheckedUpload,
+  archive: DistributionContent,
+): Promise<UploadOutcome> {
+  const { filename, content } = upload;
+  const indexId = context.index.id;
+  const now = context.clock();
+  // Somebody may have uploaded it while the archive was read.
+  const same = await findSameFile(tx, indexId, upload);
+  if (same !== undefined) return same;
+  const displayName = archive.coreMetadata.name;
+  const project = await ensureProject(tx, { indexId, name: filename.project, displayName, now });
+  requireOpen(project, filename.project);
+  const release = await ensureRelease(tx, {
+    indexId,
+    projectId: project.id,
+    version: canonicalVersion(filename.version),
+    coreMetadata: JSON.stringify(archive.coreMetadata),
+    now,
+  });
+  await requireFreeFilename(tx, release.id, filename);
+  const file = await insertFile(tx, newFile(identity, upload, archive, { indexId, project, release, now }));
+  const journalId = await appendJournal(tx, {
+    indexId,
+    projectId: project.id,
+    kind: 'upload',
+    detail: { file: file.id, filename: filename.filename, sha256: content.sha256 },
+    now,
+  });
+  return { outcome: 'stored', project: project.name, filename: filename.filename, journalId };
+}
+
+function newFile(
+  identity: Identity,
+  { form, filename, content }: CheckedUpload,
+  archive: DistributionContent,
+  place: { indexId: number; project: { id: number }; release: { id: number }; now: Date },
+): Parameters<typeof insertFile>[1] {
+  return {
+    index_id: place.indexId,
+    project_id: place.project.id,
+    release_id: place.release.id,
+    version: filename.version,
+    filename: filename.filename,
+    packagetype: form.filetype,
+    python_version: form.pyversion,
+    length: content.length,
+    sha256: content.sha256,
+    blake2b_256: content.blake2b256,
+    requires_python: archive.coreMetadata.requiresPython ?? null,
+    metadata_sha256: createHash('sha256').update(archive.metadata).digest('hex'),
+    metadata_length: archive.metadata.length,
+    uploaded_at: place.now.toISOString(),
+    uploaded_by: identity.tokenId,
+    yanked_reason: null,
+    removed_at: null,
+  };
+}

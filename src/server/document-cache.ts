@@ -1,0 +1,97 @@
+import { LRUCache } from 'lru-cache';
+import { makeDocument, type Document, type DocumentOptions } from './document.ts';
+
+/** Where a document comes from and how to tell that it changed. */
+export interface DocumentSource {
+  /** Changes whenever the bytes change; undefined when there is nothing (404). Cheap. */
+  tag(): Promise<string | undefined>;
+  /** The bytes now; undefined when there is nothing. */
+  bytes(): Promise<Uint8Array | undefined>;
+  /** How long, in milliseconds, the document is given out before the tag is asked for again. */
+  readonly lifetime: number;
+  readonly options: DocumentOptions;
+}
+
+interface Entry {
+  readonly document: Document;
+  readonly tag: string;
+  freshUntil: number;
+}
+
+interface Load {
+  readonly result: Promise<Document | undefined>;
+  /** Set when somebody learnt meanwhile that the document changed. */
+  readonly outdated: { now: boolean };
+}
+
+const ENTRY_OVERHEAD = 2048;
+
+/** Documents by address, the least recently used dropped when they fill `maxBytes`. One load at a time per address, however many ask. */
+export class DocumentCache {
+  readonly #entries: LRUCache<string, Entry>;
+  readonly #loads = new Map<string, Load>();
+  readonly #now: () => number;
+
+  /** `now` in milliseconds, monotonic. */
+  constructor(options: { readonly maxBytes: number; readonly now?: () => number }) {
+    this.#now = options.now ?? (() => performance.now());
+    this.#entries = new LRUCache({
+      maxSize: options.maxBytes,
+      sizeCalculation: ({ document }) => document.size + ENTRY_OVERHEAD,
+    });
+  }
+
+  /** The document if it is here and fresh. The hot path: no promise, no look at the store. */
+  fresh(address: string): Document | undefined {
+    const entry = this.#entries.get(address);
+    return entry !== undefined && entry.freshUntil > this.#now() ? entry.document : undefined;
+  }
+
+  /** The document, from here or from its source. */
+  async get(address: string, source: DocumentSource): Promise<Document | undefined> {
+    const fresh = this.fresh(address);
+    if (fresh !== undefined) return fresh;
+    const running = this.#loads.get(address);
+    if (running !== undefined) return running.result;
+    const outdated = { now: false };
+    const load: Load = { result: this.#load(address, source, outdated), outdated };
+    this.#loads.set(address, load);
+    try {
+      return await load.result;
+    } finally {
+      if (this.#loads.get(address) === load) this.#loads.delete(address);
+    }
+  }
+
+  /** Forgets a document: whoever asks from now on gets what its source says now, even if an older load still runs. */
+  forget(address: string): void {
+    this.#entries.delete(address);
+    const load = this.#loads.get(address);
+    if (load !== undefined) load.outdated.now = true;
+    this.#loads.delete(address);
+  }
+
+  async #load(
+    address: string,
+    source: DocumentSource,
+    outdated: { readonly now: boolean },
+  ): Promise<Document | undefined> {
+    // The tag is taken before the bytes: if they change in between, the next look at the tag shows it.
+    const tag = await source.tag();
+    const known = this.#entries.get(address);
+    if (tag !== undefined && known?.tag === tag) {
+      known.freshUntil = this.#now() + source.lifetime;
+      return known.document;
+    }
+    const bytes = tag === undefined ? undefined : await source.bytes();
+    if (tag === undefined || bytes === undefined) {
+      this.#entries.delete(address);
+      return undefined;
+    }
+    const document = await makeDocument(bytes, source.options);
+    if (!outdated.now) {
+      this.#entries.set(address, { document, tag, freshUntil: this.#now() + source.lifetime });
+    }
+    return document;
+  }
+}

@@ -1,0 +1,84 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import type { ByteRange, OpenObject } from '../storage/object-store.ts';
+import { matchesEtag, parseRange } from './conditional.ts';
+import { IMMUTABLE } from './document.ts';
+import { problem, ProblemError } from './problem.ts';
+
+/** A distribution file, for download only: no browser may take it for a page of ours. */
+const FILE_HEADERS: readonly string[] = [
+  'Cache-Control',
+  IMMUTABLE,
+  'Accept-Ranges',
+  'bytes',
+  'X-Content-Type-Options',
+  'nosniff',
+  'Content-Type',
+  'application/octet-stream',
+  'Content-Disposition',
+  'attachment',
+];
+
+/**
+ * Answers a GET or HEAD with an object, streamed: 200, 206, 304 or 416. `etag` with its quotes. Closes the object.
+ * Resolves when all is sent or the client went away.
+ */
+export async function sendFile(
+  request: IncomingMessage,
+  response: ServerResponse,
+  object: OpenObject,
+  etag: string,
+): Promise<void> {
+  try {
+    await send(request, response, object, ['ETag', etag, ...FILE_HEADERS], etag);
+  } finally {
+    await object.close();
+  }
+}
+
+async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  object: OpenObject,
+  headers: readonly string[],
+  etag: string,
+): Promise<void> {
+  const known = request.headers['if-none-match'];
+  if (known !== undefined && matchesEtag(known, etag)) {
+    response.writeHead(304, headers as string[]).end();
+    return;
+  }
+  const range = wantedRange(request, object.length, etag);
+  const length = range === undefined ? object.length : range.end - range.start + 1;
+  const partial =
+    range === undefined ? [] : ['Content-Range', `bytes ${range.start}-${range.end}/${object.length}`];
+  response.writeHead(range === undefined ? 200 : 206, [
+    ...headers,
+    'Content-Length',
+    String(length),
+    ...partial,
+  ]);
+  if (request.method === 'HEAD' || length === 0) {
+    response.end();
+    return;
+  }
+  await pipeline(object.stream(range), response);
+}
+
+function wantedRange(request: IncomingMessage, length: number, etag: string): ByteRange | undefined {
+  // A resumed download of other bytes must start again (RFC 9110 section 13.1.5).
+  const condition = request.headers['if-range'];
+  const header = condition === undefined || condition === etag ? request.headers.range : undefined;
+  const range = parseRange(header, length);
+  if (range === 'not-satisfiable') {
+    throw new ProblemError(
+      problem(416, `The file has ${length} bytes; the range asked for is not in it.`, [
+        'Content-Range',
+        `bytes */${length}`,
+        'Accept-Ranges',
+        'bytes',
+      ]),
+    );
+  }
+  return range === 'whole' ? undefined : range;
+}

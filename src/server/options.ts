@@ -1,0 +1,45 @@
+import type { Executor } from '../db/schema.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { FormLimits } from './received-form.ts';
+
+/** Where uploads wait for their signatures; the publisher's thread is behind it. */
+export interface PublicationQueue {
+  /** Something waits in the journal of this index. */
+  wake(indexId: number): void;
+  /** Resolves with true as soon as the journal entry is published, with false after `timeout` milliseconds. */
+  published(journalId: number, timeout: number): Promise<boolean>;
+}
+
+/** Structured log lines; pino has this form. Never hand it a header or a form field. */
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface ServerOptions {
+  /** Address to listen on; `port` 0 takes a free one. */
+  readonly host: string;
+  readonly port: number;
+  /** The indexes served: the one named '' at `/`, the others at `/index/<name>/`. */
+  readonly indexes: readonly { readonly id: number; readonly name: string }[];
+  readonly db: Executor;
+  readonly store: ObjectStore;
+  readonly queue: PublicationQueue;
+  readonly log: Log;
+  /** The address people use, when a reverse proxy is in front; may have a path. Only shown, never compared with a Host header. */
+  readonly publicUrl?: string;
+  readonly clock?: () => Date;
+  readonly limits?: Partial<ServerLimits>;
+}
+
+export interface ServerLimits extends FormLimits {
+  /** Milliseconds an upload waits for its signatures before it is told to come again. */
+  readonly publicationTimeout: number;
+  /** Uploads received at a time; the next one is told to come again. */
+  readonly maxUploads: number;
+  /** Bytes of pages and metadata held in memory. */
+  readonly cacheSize: number;
+  /** Milliseconds that requests under way get to end when the server stops. */
+  readonly shutdownTimeout: number;
+}

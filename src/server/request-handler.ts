@@ -1,0 +1,216 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PageFormat } from '../pypi/simple.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { sendDocument } from './document.ts';
+import type { DocumentCache, DocumentSource } from './document-cache.ts';
+import { sendFile } from './file-response.ts';
+import type { HomePage } from './home-page.ts';
+import type { Log } from './options.ts';
+import { formatOfQuery, PageFormats } from './page-format.ts';
+import { problem, ProblemError, problemOf, sendProblem } from './problem.ts';
+import { discardBody } from './request-body.ts';
+import { MAX_TARGET_LENGTH, parseRequestTarget, type RequestTarget } from './request-target.ts';
+import { findRoute, type Route } from './route.ts';
+import type { Site } from './site.ts';
+import { STYLE_SHEET } from './style-sheet.ts';
+
+/** One index with what only it has. */
+export interface MountedSite {
+  readonly site: Site;
+  readonly home: HomePage;
+  readonly upload: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+}
+
+export interface RequestHandlerOptions {
+  /** By name of the index. */
+  readonly sites: ReadonlyMap<string, MountedSite>;
+  readonly store: ObjectStore;
+  readonly cache: DocumentCache;
+  readonly log: Log;
+  /** The path of the public URL without its last `/`; '' when it has none. */
+  readonly pathPrefix: string;
+  /** Bytes of a refused body that are still read. */
+  readonly maxDiscarded: number;
+}
+
+const READING = 'GET, HEAD';
+const NOT_FOUND = 'There is nothing at this address.';
+
+/** Answers every request. Documents that are in memory and fresh go out without a promise; everything else takes the long way. */
+export class RequestHandler {
+  readonly #options: RequestHandlerOptions;
+  readonly #formats = new PageFormats();
+
+  constructor(options: RequestHandlerOptions) {
+    this.#options = options;
+  }
+
+  /** The listener for node:http; never throws. */
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    const { method, url = '/' } = request;
+    if (method === 'GET' || method === 'HEAD') {
+      const { cache, pathPrefix } = this.#options;
+      const path = pathPrefix !== '' && url.startsWith(`${pathPrefix}/`) ? url.slice(pathPrefix.length) : url;
+      const format = path.endsWith('/') ? this.#formats.of(request.headers.accept) : '';
+      const document = format === undefined ? undefined : cache.fresh(format + path);
+      if (document !== undefined) {
+        sendDocument(request, response, document);
+        return;
+      }
+    }
+    this.#answer(request, response).catch((error: unknown) => this.#fail(request, response, error));
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = request.url ?? '/';
+    if (url.length > MAX_TARGET_LENGTH) {
+      throw new ProblemError(problem(414, `The address is longer than ${MAX_TARGET_LENGTH} characters.`));
+    }
+    const target = parseRequestTarget(url, this.#options.pathPrefix);
+    const found = target === undefined ? undefined : this.#mounted(target.path);
+    if (target === undefined || found === undefined) throw new ProblemError(problem(404, NOT_FOUND));
+    const { mounted, route } = found;
+    requireMethod(request.method, route.kind === 'upload' ? 'POST' : READING);
+    if (route.kind === 'upload') await mounted.upload(request, response);
+    else await this.#read(mounted, route, target, request, response);
+  }
+
+  #mounted(path: string): { mounted: MountedSite; route: Route } | undefined {
+    const { sites } = this.#options;
+    const named = /^\/index\/([^/]+)(\/.*)?$/.exec(path);
+    const mounted = sites.get(named?.[1] ?? '');
+    if (mounted === undefined) return undefined;
+    if (named !== null && named[2] === undefined) {
+      return { mounted, route: { kind: 'redirect', location: `${encodeURIComponent(mounted.site.name)}/` } };
+    }
+    const route = findRoute(named?.[2] ?? path);
+    return route === undefined ? undefined : { mounted, route };
+  }
+
+  async #read(
+    { site, home }: MountedSite,
+    route: Exclude<Route, { kind: 'upload' }>,
+    target: RequestTarget,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const send = (address: string, source: DocumentSource): Promise<void> =>
+      this.#sendFrom(address, source, request, response);
+    switch (route.kind) {
+      case 'home':
+        return send(`home ${site.name}`, home.source());
+      case 'style-sheet':
+        return send(target.path, STYLE_SHEET);
+      case 'health':
+        return sendHealth(request, response);
+      case 'redirect':
+        return sendRedirect(response, route.location);
+      case 'project-list': {
+        const format = this.#negotiate(request, target);
+        return send(format + target.path, site.projectList(format));
+      }
+      case 'project-page': {
+        const format = this.#negotiate(request, target);
+        return send(format + target.path, site.projectPage(route.project, format));
+      }
+      case 'page-object':
+        return send(target.path, site.pageObject(route.path, route.format, route.isImmutable));
+      case 'role-metadata':
+        return send(target.path, site.roleMetadata(route.path, route.isImmutable));
+      case 'core-metadata':
+        return send(target.path, site.coreMetadata(route.path));
+      case 'file':
+        return this.#sendObject(site, route, request, response);
+    }
+  }
+
+  async #sendFrom(
+    address: string,
+    source: DocumentSource,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const document = await this.#options.cache.get(address, source);
+    if (document === undefined) throw new ProblemError(problem(404, NOT_FOUND));
+    sendDocument(request, response, document);
+  }
+
+  async #sendObject(
+    site: Site,
+    route: Extract<Route, { kind: 'file' }>,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const object = await this.#options.store.open(site.tree.plain(route.path));
+    if (object === undefined) throw new ProblemError(problem(404, NOT_FOUND));
+    let etag: string;
+    try {
+      etag = await site.fileEtag(route.filename, route.sha256, object.etag);
+    } catch (error) {
+      await object.close();
+      throw error;
+    }
+    await sendFile(request, response, object, etag);
+  }
+
+  #negotiate(request: IncomingMessage, { query }: RequestTarget): PageFormat {
+    const asked = formatOfQuery(query);
+    const format = asked === 'none' ? this.#formats.of(request.headers.accept) : asked;
+    if (format !== undefined) return format;
+    throw new ProblemError(
+      problem(
+        406,
+        'This page is served as application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html and text/html only.',
+        ['Vary', 'Accept, Accept-Encoding'],
+      ),
+    );
+  }
+
+  #fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    const answer = problemOf(error);
+    if (answer.status === 500) {
+      this.#options.log.error({ error, method: request.method, url: request.url }, 'request failed');
+    }
+    // Half an answer cannot become another one: cut the connection, so that the client does not take it for whole.
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    const { accept, 'user-agent': userAgent } = request.headers;
+    sendProblem(response, answer, { accept, userAgent, isHead: request.method === 'HEAD' });
+    discardBody(request, this.#options.maxDiscarded);
+  }
+}
+
+function requireMethod(method: string | undefined, allowed: string): void {
+  if (method !== undefined && allowed.split(', ').includes(method)) return;
+  throw new ProblemError(
+    problem(405, `This address answers ${allowed.replace(', ', ' and ')} only.`, ['Allow', allowed]),
+  );
+}
+
+async function sendHealth(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = 'ok\n';
+  response.writeHead(200, [
+    'Content-Type',
+    'text/plain; charset=utf-8',
+    'Content-Length',
+    String(body.length),
+    'Cache-Control',
+    'no-store',
+  ]);
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** The location is relative to the address asked for, so it holds under any host and any prefix. */
+async function sendRedirect(response: ServerResponse, location: string): Promise<void> {
+  response.writeHead(301, [
+    'Location',
+    location,
+    'Content-Length',
+    '0',
+    'Cache-Control',
+    'public, max-age=3600',
+  ]);
+  response.end();
+}

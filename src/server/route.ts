@@ -1,0 +1,84 @@
+import { isNormalizedProjectName, isValidProjectName, normalizeProjectName } from '../pypi/project-name.ts';
+import { simpleHtmlPath, simpleJsonPath, parseIndexPath } from '../pypi/layout.ts';
+
+/** What a path of one index means. Paths are relative to the index and decoded. */
+export type Route =
+  | { readonly kind: 'home' | 'health' | 'upload' | 'project-list' | 'style-sheet' }
+  /** `location` is relative, built from checked names only. */
+  | { readonly kind: 'redirect'; readonly location: string }
+  | { readonly kind: 'project-page'; readonly project: string }
+  /** An object of the tree small enough to be held in memory, with the content type it has. */
+  | {
+      readonly kind: 'page-object';
+      readonly path: string;
+      readonly format: 'json' | 'text-html';
+      readonly isImmutable: boolean;
+    }
+  | { readonly kind: 'core-metadata'; readonly path: string }
+  | { readonly kind: 'role-metadata'; readonly path: string; readonly isImmutable: boolean }
+  | {
+      readonly kind: 'file';
+      readonly path: string;
+      readonly filename: string;
+      readonly sha256: string | undefined;
+    };
+
+/** The store keys of a project's page. */
+export const PAGE_PATHS = {
+  json: simpleJsonPath,
+  html: simpleHtmlPath,
+  'text-html': simpleHtmlPath,
+} as const;
+
+const ROLE_METADATA = /^metadata\/(?:([1-9][0-9]{0,15})\.)?([A-Za-z0-9._-]{1,200})\.json$/;
+
+/** Finds the route of a path (with its leading `/`), undefined for 404. Pure; no user-controlled pattern. */
+export function findRoute(path: string): Route | undefined {
+  switch (path) {
+    case '/':
+      return { kind: 'home' };
+    case '/healthz':
+      return { kind: 'health' };
+    case '/legacy':
+    case '/legacy/':
+      return { kind: 'upload' };
+    case '/simple':
+      return { kind: 'redirect', location: 'simple/' };
+    case '/simple/':
+      return { kind: 'project-list' };
+    case '/static/rind.css':
+      return { kind: 'style-sheet' };
+    default:
+      return path.startsWith('/simple/') ? simpleRoute(path) : treeRoute(path.slice(1));
+  }
+}
+
+function simpleRoute(path: string): Route | undefined {
+  const [name = '', last, ...more] = path.slice('/simple/'.length).split('/');
+  if (more.length > 0 || !isValidProjectName(name)) return undefined;
+  if (last !== undefined && last !== '') return treeRoute(path.slice(1));
+  const project = normalizeProjectName(name);
+  if (last === undefined) return { kind: 'redirect', location: `${project}/` };
+  if (project !== name) return { kind: 'redirect', location: `../${project}/` };
+  return isNormalizedProjectName(project) ? { kind: 'project-page', project } : undefined;
+}
+
+function treeRoute(path: string): Route | undefined {
+  const metadata = ROLE_METADATA.exec(path);
+  if (metadata !== null) {
+    return { kind: 'role-metadata', path, isImmutable: metadata[1] !== undefined };
+  }
+  const parsed = parseIndexPath(path);
+  switch (parsed?.kind) {
+    case undefined:
+      return undefined;
+    case 'simple-json':
+      return { kind: 'page-object', path, format: 'json', isImmutable: parsed.sha256 !== undefined };
+    case 'simple-html':
+      return { kind: 'page-object', path, format: 'text-html', isImmutable: parsed.sha256 !== undefined };
+    case 'metadata':
+      return { kind: 'core-metadata', path };
+    case 'file':
+      return { kind: 'file', path, filename: parsed.filename, sha256: parsed.sha256 };
+  }
+}

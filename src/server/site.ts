@@ -1,0 +1,116 @@
+import { findFile } from '../db/files.ts';
+import { listProjects } from '../db/projects.ts';
+import { lastPublication } from '../db/publications.ts';
+import type { Executor } from '../db/schema.ts';
+import { PAGE_CONTENT_TYPES, renderIndexHtml, renderIndexJson, type PageFormat } from '../pypi/simple.ts';
+import { ServedTree } from '../repository/served-tree.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { DocumentSource } from './document-cache.ts';
+import { IMMUTABLE, REVALIDATE, type DocumentOptions } from './document.ts';
+import { PAGE_PATHS } from './route.ts';
+
+/** Milliseconds a page is given out before the store is asked whether it changed; uploads through this process forget it at once. */
+const PAGE_LIFETIME = 1_000;
+const IMMUTABLE_LIFETIME = 60_000;
+/** Larger objects are streamed, not held in memory. */
+export const MAX_DOCUMENT_SIZE = 16 * 1024 ** 2;
+
+const FORMATS: readonly PageFormat[] = ['json', 'html', 'text-html'];
+const ROLE_CONTENT_TYPE = 'application/json';
+/** No page of an index runs, loads or submits anything. */
+const HTML_HEADERS = [
+  'Content-Security-Policy',
+  "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'Referrer-Policy',
+  'no-referrer',
+];
+
+/** One index as HTTP serves it: where each document of it comes from. */
+export class Site {
+  readonly id: number;
+  readonly name: string;
+  /** '' or '/index/<name>': what stands before the routes of this index. */
+  readonly mountPath: string;
+  readonly tree: ServedTree;
+  readonly #db: Executor;
+  readonly #store: ObjectStore;
+
+  constructor(index: { readonly id: number; readonly name: string }, db: Executor, store: ObjectStore) {
+    this.id = index.id;
+    this.name = index.name;
+    this.mountPath = index.name === '' ? '' : `/index/${index.name}`;
+    this.tree = new ServedTree(index.name);
+    this.#db = db;
+    this.#store = store;
+  }
+
+  /** A project's page, the very bytes that are signed. */
+  projectPage(project: string, format: PageFormat): DocumentSource {
+    return this.#object(PAGE_PATHS[format](project), pageOptions(format, REVALIDATE, 'Accept'));
+  }
+
+  /** The same bytes under their own path, for TUF clients and mirrors. */
+  pageObject(path: string, format: PageFormat, isImmutable: boolean): DocumentSource {
+    return this.#object(path, pageOptions(format, isImmutable ? IMMUTABLE : REVALIDATE));
+  }
+
+  roleMetadata(path: string, isImmutable: boolean): DocumentSource {
+    const cacheControl = isImmutable ? IMMUTABLE : REVALIDATE;
+    return this.#object(path, { contentType: ROLE_CONTENT_TYPE, cacheControl });
+  }
+
+  coreMetadata(path: string): DocumentSource {
+    return this.#object(path, { contentType: 'application/octet-stream', cacheControl: IMMUTABLE });
+  }
+
+  /** The list of all projects: unsigned, made of the rows whenever something was published. */
+  projectList(format: PageFormat): DocumentSource {
+    return {
+      lifetime: PAGE_LIFETIME,
+      options: pageOptions(format, REVALIDATE, 'Accept'),
+      tag: async () => String((await lastPublication(this.#db, this.id))?.id ?? 0),
+      bytes: async () => {
+        const projects = await listProjects(this.#db, this.id);
+        const entries = projects.map(({ name, last_serial }) => ({ name, lastSerial: last_serial }));
+        return format === 'json' ? renderIndexJson(entries) : renderIndexHtml(entries);
+      },
+    };
+  }
+
+  /** The entity tag of a file, with its quotes: its sha256 where it is known, else what the store says. */
+  async fileEtag(filename: string, sha256: string | undefined, storeEtag: string): Promise<string> {
+    if (sha256 !== undefined) return `"${sha256}"`;
+    const row = await findFile(this.#db, this.id, filename);
+    return `"${row?.sha256 ?? storeEtag}"`;
+  }
+
+  /** Every address whose document a publication of the project changes, as the cache knows them. */
+  addressesOf(project: string): readonly string[] {
+    const root = this.mountPath;
+    return [
+      ...FORMATS.flatMap((format) => [`${format}${root}/simple/${project}/`, `${format}${root}/simple/`]),
+      `${root}/${PAGE_PATHS.json(project)}`,
+      `${root}/${PAGE_PATHS.html(project)}`,
+      `${root}/metadata/timestamp.json`,
+    ];
+  }
+
+  #object(path: string, options: DocumentOptions): DocumentSource {
+    const key = this.tree.plain(path);
+    return {
+      options,
+      lifetime: options.cacheControl === IMMUTABLE ? IMMUTABLE_LIFETIME : PAGE_LIFETIME,
+      tag: async () => (await this.#store.stat(key))?.etag,
+      bytes: () => this.#store.read(key, { maxLength: MAX_DOCUMENT_SIZE }),
+    };
+  }
+}
+
+function pageOptions(format: PageFormat, cacheControl: string, vary?: string): DocumentOptions {
+  return {
+    contentType: PAGE_CONTENT_TYPES[format],
+    cacheControl,
+    ...(vary === undefined ? {} : { vary }),
+    ...(format === 'json' ? {} : { headers: HTML_HEADERS }),
+  };
+}

@@ -1,0 +1,136 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { BoundedPool } from '../registry/bounded-pool.ts';
+import { DocumentCache } from './document-cache.ts';
+import { HomePage } from './home-page.ts';
+import type { ServerLimits, ServerOptions } from './options.ts';
+import { DEFAULT_FORM_LIMITS } from './received-form.ts';
+import { RequestHandler, type MountedSite } from './request-handler.ts';
+import { Site } from './site.ts';
+import { handleUpload, UploadGate } from './upload-route.ts';
+
+/** Defaults of everything that bounds the server. */
+export const DEFAULT_LIMITS: ServerLimits = {
+  ...DEFAULT_FORM_LIMITS,
+  publicationTimeout: 30_000,
+  maxUploads: 64,
+  cacheSize: 128 * 1024 ** 2,
+  shutdownTimeout: 35_000,
+};
+
+/** Archives opened at a time: as many as there are threads behind Node's file and zlib calls. */
+const INSPECTIONS = { concurrency: 4, queueLength: 256 };
+/** Milliseconds for a request's head; for a whole request; without a byte in either direction; between two requests. */
+const TIMEOUTS = { headers: 20_000, request: 3_600_000, idle: 120_000, keepAlive: 75_000 };
+const CONNECTIONS_CHECK = 5_000;
+const FORM_OVERHEAD = 16 * 1024 ** 2;
+
+/** A server that listens. */
+export interface RunningServer {
+  /** The public URL if one was given, else the address it listens on; ends with `/`. */
+  readonly url: string;
+  readonly port: number;
+  /** Takes no new connections, lets requests under way end, then resolves. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Starts the index's HTTP server. Rejects when the address cannot be had. The caller owns the database, the store and the queue, and closes them afterwards. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const limits: ServerLimits = { ...DEFAULT_LIMITS, ...options.limits };
+  let url = options.publicUrl === undefined ? '' : withSlash(options.publicUrl);
+  const cache = new DocumentCache({ maxBytes: limits.cacheSize });
+  const handler = new RequestHandler({
+    cache,
+    sites: mountSites(options, limits, cache, () => url),
+    store: options.store,
+    log: options.log,
+    pathPrefix: url === '' ? '' : new URL(url).pathname.replace(/\/$/, ''),
+    maxDiscarded: limits.maxFileSize + FORM_OVERHEAD,
+  });
+  const server = createServer(
+    { connectionsCheckingInterval: CONNECTIONS_CHECK, keepAlive: true },
+    (req, res) => handler.handle(req, res),
+  );
+  server.headersTimeout = TIMEOUTS.headers;
+  server.requestTimeout = TIMEOUTS.request;
+  server.keepAliveTimeout = TIMEOUTS.keepAlive;
+  server.timeout = TIMEOUTS.idle;
+  server.on('clientError', answerClientError);
+  const port = await listen(server, options.host, options.port);
+  if (url === '') url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}/`;
+  return { url, port, close: closer(server, limits.shutdownTimeout) };
+}
+
+function mountSites(
+  options: ServerOptions,
+  limits: ServerLimits,
+  cache: DocumentCache,
+  url: () => string,
+): ReadonlyMap<string, MountedSite> {
+  const { db, store, queue, log, clock = () => new Date() } = options;
+  const inspections = new BoundedPool(INSPECTIONS);
+  const gate = new UploadGate(limits.maxUploads);
+  const sites = new Map<string, MountedSite>();
+  for (const index of options.indexes) {
+    const site = new Site(index, db, store);
+    const environment = {
+      context: { db, store, index, clock, inspections },
+      queue,
+      limits,
+      log,
+      published: (project: string) => site.addressesOf(project).forEach((address) => cache.forget(address)),
+    };
+    sites.set(index.name, {
+      site,
+      home: new HomePage(site, { db, store, url, clock }),
+      upload: (request, response) => handleUpload(environment, gate, request, response),
+    });
+  }
+  return sites;
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+function closer(server: Server, timeout: number): () => Promise<void> {
+  let closing: Promise<void> | undefined;
+  return () => {
+    closing ??= new Promise((resolve) => {
+      const idle = setInterval(() => server.closeIdleConnections(), 50);
+      const deadline = setTimeout(() => server.closeAllConnections(), timeout);
+      server.close(() => {
+        clearInterval(idle);
+        clearTimeout(deadline);
+        resolve();
+      });
+      server.closeIdleConnections();
+    });
+    return closing;
+  };
+}
+
+const CLIENT_ERRORS = new Map([
+  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
+]);
+
+/** What is no HTTP request gets a short answer and no second chance on this connection. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = CLIENT_ERRORS.get(error.code ?? '') ?? '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function withSlash(url: string): string {
+  return url.endsWith('/') ? url : `${url}/`;
+}

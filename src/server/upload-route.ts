@@ -1,0 +1,110 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { authenticate, requirePermission, type Identity } from '../registry/authenticate.ts';
+import { RegistryError } from '../registry/errors.ts';
+import { uploadFile, type UploadContext, type UploadOutcome } from '../registry/upload.ts';
+import { receiveForm } from './received-form.ts';
+import type { Log, PublicationQueue, ServerLimits } from './options.ts';
+
+/** Seconds after which an upload that is stored but not yet signed should ask again. */
+const RETRY_AFTER = 5;
+
+export interface UploadEnvironment {
+  readonly context: UploadContext;
+  readonly queue: PublicationQueue;
+  readonly limits: ServerLimits;
+  readonly log: Log;
+  /** Called once the upload is public, before the answer: pages held in memory are old now. */
+  readonly published: (project: string) => void;
+}
+
+/** Counts what is received at the same time. */
+export class UploadGate {
+  readonly #most: number;
+  #open = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** @throws RegistryError BUSY */
+  async pass<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#open >= this.#most) {
+      throw new RegistryError(
+        'BUSY',
+        'The index is busy with other uploads; nothing was stored, try again.',
+        {
+          retryAfter: RETRY_AFTER,
+        },
+      );
+    }
+    this.#open += 1;
+    try {
+      return await work();
+    } finally {
+      this.#open -= 1;
+    }
+  }
+}
+
+/**
+ * The legacy upload API (`POST /legacy/`): who, may they, the form, the file, then wait until it is signed and public.
+ * The 200 means all of that.
+ *
+ * @throws RegistryError, ProblemError
+ */
+export async function handleUpload(
+  environment: UploadEnvironment,
+  gate: UploadGate,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { context, queue, limits, log } = environment;
+  const identity = await authenticate(context.db, request.headers.authorization, context.clock());
+  requirePermission(identity, 'upload', context.index.id);
+  const upload = await gate.pass(() => receiveAndStore(environment, identity, request));
+  queue.wake(context.index.id);
+  const isPublic = await queue.published(upload.journalId, limits.publicationTimeout);
+  const { filename, project, outcome } = upload;
+  log.info(
+    { index: context.index.name, project, filename, outcome, isPublic, token: identity.tokenId },
+    'upload',
+  );
+  if (!isPublic) {
+    throw new RegistryError(
+      'NOT_YET_SIGNED',
+      `${filename} is stored, not yet signed: upload it again to wait for the signature.`,
+      { filename, project, retryAfter: RETRY_AFTER },
+    );
+  }
+  environment.published(project);
+  sendAccepted(response, upload);
+}
+
+async function receiveAndStore(
+  { context, limits }: UploadEnvironment,
+  identity: Identity,
+  request: IncomingMessage,
+): Promise<UploadOutcome> {
+  const { fields, content } = await receiveForm(request, context.store, limits);
+  try {
+    return await uploadFile(context, identity, fields, content);
+  } finally {
+    await content?.temporary.discard();
+  }
+}
+
+function sendAccepted(response: ServerResponse, { filename, outcome }: UploadOutcome): void {
+  const again = outcome === 'stored' ? '' : ' It was here before.';
+  const body = Buffer.from(`${filename} is stored, signed and public.${again}\n`);
+  response.writeHead(200, [
+    'Content-Type',
+    'text/plain; charset=utf-8',
+    'Content-Length',
+    String(body.length),
+    'Cache-Control',
+    'no-store',
+    'X-Content-Type-Options',
+    'nosniff',
+  ]);
+  response.end(body);
+}
