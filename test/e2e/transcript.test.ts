@@ -6,7 +6,8 @@ import { corpus } from '../tools/corpus.ts';
 import { cleanEnvironment, type Finished, run, succeed } from '../tools/process.ts';
 import { createVirtualEnvironment, pythonTools } from '../tools/python-tools.ts';
 import { checkout, RindServer, scratchFolder } from '../tools/rind-program.ts';
-import { UnavailableError, whenAvailable } from '../tools/unavailable.ts';
+import { UnavailableError } from '../tools/unavailable-error.ts';
+import { whenAvailable } from '../tools/unavailable.ts';
 
 const port = 8458;
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { cachedFolder } from './cache-folder.ts';
 import { run } from './process.ts';
 import { pythonTools, registryEnvironment } from './python-tools.ts';
-import { UnavailableError } from './unavailable.ts';
+import { UnavailableError } from './unavailable-error.ts';
 
 /** A distribution file that lies on PyPI, byte for byte. */
 export interface CorpusFile {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cachedFolder } from './cache-folder.ts';
 import { cleanEnvironment, run, succeed } from './process.ts';
-import { UnavailableError } from './unavailable.ts';
+import { UnavailableError } from './unavailable-error.ts';
 
 /** A virtual environment with the real tools of Python people, pinned in requirements.txt. */
 export interface PythonTools {
