@@ -4,6 +4,7 @@ export type {
   PublishOptions,
   RepositorySimulatorOptions,
 } from './repository-simulator.ts';
+export { SimulatedClient } from './simulated-client.ts';
 export { SimulatorKey } from './simulator-key.ts';
 export type { SimulatorScheme } from './simulator-key.ts';
 export type { Misbehaviour } from './misbehaviour.ts';

@@ -311,7 +311,7 @@ export class RepositorySimulator implements Fetcher {
 
   #delegation(delegator: string): {
     readonly keys: RootJson['keys'];
-    entries(role: string): readonly { readonly keyids: string[] }[];
+    readonly entries: (role: string) => readonly { readonly keyids: string[] }[];
   } {
     if (delegator === 'root') {
       const { keys, roles } = this.root;
