@@ -132,3 +132,22 @@ export async function removedFilenames(
   }
   return names;
 }
+
+/** The files of those names, also removed ones, by name. */
+export async function findFiles(
+  db: Executor,
+  indexId: number,
+  filenames: readonly string[],
+): Promise<ReadonlyMap<string, FileRow>> {
+  const found = new Map<string, FileRow>();
+  for (const names of chunked(filenames)) {
+    const rows = await db
+      .selectFrom('files')
+      .selectAll()
+      .where('index_id', '=', indexId)
+      .where('filename', 'in', names)
+      .execute();
+    for (const row of rows) found.set(row.filename, row);
+  }
+  return found;
+}

@@ -88,3 +88,21 @@ export async function takeJournal(
   }
   return taken;
 }
+
+/** How many changes wait, and of which projects. */
+export async function waitingSummary(
+  db: Executor,
+  indexId: number,
+): Promise<{ readonly count: number; readonly projectIds: ReadonlySet<number> }> {
+  const rows = await db
+    .selectFrom('journal')
+    .select(['project_id', (eb) => eb.fn.countAll<number>().as('count')])
+    .where('index_id', '=', indexId)
+    .where('publication_id', 'is', null)
+    .groupBy('project_id')
+    .execute();
+  return {
+    count: rows.reduce((sum, { count }) => sum + Number(count), 0),
+    projectIds: new Set(rows.flatMap(({ project_id }) => project_id ?? [])),
+  };
+}

@@ -103,3 +103,21 @@ export async function ensureRelease(db: Executor, release: NewRelease): Promise<
 export async function listReleases(db: Executor, projectId: number): Promise<readonly ReleaseRow[]> {
   return db.selectFrom('releases').selectAll().where('project_id', '=', projectId).orderBy('id').execute();
 }
+
+/** The ids of the projects of an index, ascending, in pages: pass the last id of the previous page. */
+export async function projectIdsAfter(
+  db: Executor,
+  indexId: number,
+  after: number,
+  limit: number,
+): Promise<readonly number[]> {
+  const rows = await db
+    .selectFrom('projects')
+    .select('id')
+    .where('index_id', '=', indexId)
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}

@@ -1,0 +1,170 @@
+import { highestVersions } from '../db/roles.ts';
+import type { TargetChange } from '../db/publications.ts';
+import type { RoleRow } from '../db/schema.ts';
+import { targetPathPrefix, targetsOfRange } from '../db/targets.ts';
+import { Metadata, signMetadata } from '../tuf/metadata.ts';
+import { encodeBin, type BinTarget } from './bins.ts';
+import { PublicationError } from './errors.ts';
+import { expiryFrom } from './expiry.ts';
+import type { OfflineRoles } from './offline-roles.ts';
+import type { OnlineKeys } from './online-keys.ts';
+import type { Profile } from './profile.ts';
+import type { PublicationContext, PublicationDraft } from './publication.ts';
+import { sha256Hex } from './project-targets.ts';
+import { signedRole, signEncoded, type SignedRole } from './signed-role.ts';
+import { encodeTimestamp, SnapshotEntries, type SnapshotEntry } from './snapshot.ts';
+
+/** What is public now; a draft is made on top of it. */
+export interface PublishedState {
+  readonly offline: OfflineRoles;
+  /** Every public role, offline ones included. */
+  readonly roles: ReadonlyMap<string, RoleRow>;
+  readonly entries: SnapshotEntries;
+}
+
+/** What a draft is to contain beside snapshot and timestamp. */
+export interface DraftContent {
+  readonly journalIds: readonly number[];
+  readonly targetChanges: readonly TargetChange[];
+  readonly pages: ReadonlyMap<string, Uint8Array>;
+  readonly copies: readonly { readonly from: string; readonly to: string }[];
+  /** Roles whose signatures have become old. */
+  readonly due: readonly string[];
+}
+
+/** What signing needs. */
+export interface Signing {
+  readonly keys: OnlineKeys;
+  readonly profile: Profile;
+  readonly now: Date;
+}
+
+/** Bins encoded and signed at the same time: enough to keep a remote signer busy, few enough for the memory. */
+const SIGNED_TOGETHER = 32;
+
+/** A draft and the state that will be public with it. */
+export interface PreparedDraft {
+  readonly draft: PublicationDraft;
+  readonly entries: SnapshotEntries;
+}
+
+/**
+ * Encodes and signs everything that a publication needs: the bins that its changes touch, what is due, snapshot and timestamp.
+ * Only the touched bins are read. Nothing is written and no transaction is open meanwhile. Throws MISSING_SIGNER, UNUSABLE_METADATA.
+ */
+export async function prepareDraft(
+  context: PublicationContext,
+  state: PublishedState,
+  content: DraftContent,
+  signing: Signing,
+): Promise<PreparedDraft> {
+  const changesByBin = groupByBin(content.targetChanges, state.offline);
+  const due = new Set(content.due);
+  for (const role of due)
+    if (state.offline.layout.has(role) && !changesByBin.has(role)) changesByBin.set(role, []);
+  const others = due.has('recently-claimed') ? ['recently-claimed'] : [];
+  const names = [...changesByBin.keys(), ...others, 'snapshot', 'timestamp'];
+  const highest = await highestVersions(context.db, context.indexId, names);
+  const expires = expiryFrom(signing.now, signing.profile.onlineLifetime);
+  const next = (role: string) => ({ role, version: (highest.get(role) ?? 0) + 1, expires });
+
+  const signed = await inGroups([...changesByBin], async ([role, changes]) =>
+    signEncoded(
+      next(role),
+      encodeBin({ ...next(role), targets: await targetsOfBin(context, state.offline, role, changes) }),
+      signing.keys.signersFor(role, state.offline.keysOf(role)),
+    ),
+  );
+  for (const role of others) signed.push(await renewed(context, state, signing, next(role)));
+
+  const entries = state.entries.with(signed.map((role) => snapshotEntry(role, state.offline)));
+  const signers = (role: string) => signing.keys.signersFor(role, state.offline.keysOf(role));
+  let snapshot = publishedSnapshot(state);
+  if (signed.length > 0 || due.has('snapshot') || snapshot === undefined) {
+    const made = await signEncoded(next('snapshot'), entries.encode(next('snapshot')), signers('snapshot'));
+    signed.push(made);
+    snapshot = { version: made.version, length: made.bytes.length, sha256: made.sha256 };
+  }
+  const timestampText = encodeTimestamp({ ...next('timestamp'), snapshot });
+  const timestamp = await signEncoded(next('timestamp'), timestampText, signers('timestamp'));
+  const { journalIds, targetChanges, pages, copies } = content;
+  const snapshotVersion = snapshot.version;
+  return {
+    draft: { roles: signed, timestamp, snapshotVersion, journalIds, targetChanges, pages, copies },
+    entries,
+  };
+}
+
+/** How the snapshot lists a role. */
+export function snapshotEntry(
+  role: { readonly role: string; readonly version: number; readonly sha256: string } & (
+    { readonly bytes: Uint8Array } | { readonly length: number }
+  ),
+  offline: OfflineRoles,
+): SnapshotEntry {
+  const { role: name, version, sha256 } = role;
+  if (!offline.isListedWithContent(name)) return { role: name, version };
+  const length = 'bytes' in role ? role.bytes.length : role.length;
+  return { role: name, version, content: { length, sha256 } };
+}
+
+function publishedSnapshot(state: PublishedState) {
+  const row = state.roles.get('snapshot');
+  return row === undefined ? undefined : { version: row.version, length: row.length, sha256: row.sha256 };
+}
+
+function groupByBin(changes: readonly TargetChange[], offline: OfflineRoles): Map<string, TargetChange[]> {
+  const groups = new Map<string, TargetChange[]>();
+  for (const change of changes) {
+    const bin = offline.layout.nameOf(targetPathPrefix(change.path));
+    const group = groups.get(bin);
+    if (group === undefined) groups.set(bin, [change]);
+    else group.push(change);
+  }
+  return groups;
+}
+
+async function targetsOfBin(
+  { db, indexId }: PublicationContext,
+  offline: OfflineRoles,
+  role: string,
+  changes: readonly TargetChange[],
+): Promise<readonly BinTarget[]> {
+  const { first, last } = offline.layout.rangeOf(role);
+  const targets = new Map<string, BinTarget>();
+  for (const target of await targetsOfRange(db, indexId, first, last)) targets.set(target.path, target);
+  for (const { path, target } of changes) {
+    if (target === undefined) targets.delete(path);
+    else targets.set(path, { path, ...target });
+  }
+  return [...targets.values()];
+}
+
+/** A role signed anew with the same content: for roles that are no bins. */
+async function renewed(
+  { store, tree }: PublicationContext,
+  { roles, offline }: PublishedState,
+  { keys }: Signing,
+  next: { readonly role: string; readonly version: number; readonly expires: Date },
+): Promise<SignedRole> {
+  const { role, version, expires } = next;
+  const row = roles.get(role);
+  const bytes = row === undefined ? undefined : await store.read(tree.metadata(role, row.version));
+  if (bytes === undefined || sha256Hex(bytes) !== row?.sha256) {
+    throw new PublicationError(
+      'UNUSABLE_METADATA',
+      `${role} cannot be renewed: its published version is not in the store as it was published.`,
+      { role, version },
+    );
+  }
+  const content = Metadata.fromBytes(bytes, 'targets').signed.with({ version, expires });
+  return signedRole(role, await signMetadata(content, keys.signersFor(role, offline.keysOf(role))));
+}
+
+async function inGroups<T, R>(values: readonly T[], work: (value: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let start = 0; start < values.length; start += SIGNED_TOGETHER) {
+    results.push(...(await Promise.all(values.slice(start, start + SIGNED_TOGETHER).map(work))));
+  }
+  return results;
+}

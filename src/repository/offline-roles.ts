@@ -1,0 +1,97 @@
+import type { RoleRow } from '../db/schema.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { Delegations } from '../tuf/delegations.ts';
+import { Metadata } from '../tuf/metadata.ts';
+import type { Root } from '../tuf/root.ts';
+import type { Targets } from '../tuf/targets.ts';
+import { BinLayout } from './bins.ts';
+import { PublicationError } from './errors.ts';
+import { sha256Hex } from './project-targets.ts';
+import type { ServedTree } from './served-tree.ts';
+
+/** Whose signatures a role needs. */
+export interface RoleKeys {
+  readonly keyIds: readonly string[];
+  readonly threshold: number;
+}
+
+/** What the public root, targets and bins say about everybody else: keys, thresholds, bins. Verified. */
+export class OfflineRoles {
+  readonly root: Metadata<Root>;
+  readonly targets: Metadata<Targets>;
+  readonly bins: Metadata<Targets>;
+  readonly layout: BinLayout;
+
+  constructor(root: Metadata<Root>, targets: Metadata<Targets>, bins: Metadata<Targets>) {
+    this.root = root;
+    this.targets = targets;
+    this.bins = bins;
+    this.layout = BinLayout.fromDelegations(delegationsOf(bins, 'bins'));
+  }
+
+  /** Throws UNUSABLE_METADATA for a role that nobody delegates to. */
+  keysOf(role: string): RoleKeys {
+    const keys =
+      this.root.signed.roles.get(role) ??
+      this.targets.signed.delegations?.role(role) ??
+      this.bins.signed.delegations?.role(role);
+    if (keys === undefined) {
+      throw new PublicationError(
+        'UNUSABLE_METADATA',
+        `Neither root nor targets nor bins delegates to ${role}.`,
+        { role },
+      );
+    }
+    return keys;
+  }
+
+  /** Whether the snapshot lists length and hash of a role: unless whoever can sign the role can sign the snapshot too (ADR 7). */
+  isListedWithContent(role: string): boolean {
+    const own = this.keysOf(role);
+    const snapshot = this.keysOf('snapshot');
+    const sameKeys =
+      own.keyIds.length === snapshot.keyIds.length &&
+      own.keyIds.every((keyId) => snapshot.keyIds.includes(keyId));
+    return !sameKeys || own.threshold < snapshot.threshold;
+  }
+}
+
+/** Reads root, targets and bins as they are public now. Throws UNUSABLE_METADATA when the store holds others than the database says. */
+export async function readOfflineRoles(
+  store: ObjectStore,
+  tree: ServedTree,
+  roles: ReadonlyMap<string, RoleRow>,
+): Promise<OfflineRoles> {
+  const read = async (role: string) => {
+    const row = roles.get(role);
+    const key = tree.metadata(role, row?.version ?? 0);
+    const bytes = row === undefined ? undefined : await store.read(key);
+    if (bytes !== undefined && sha256Hex(bytes) === row?.sha256) return bytes;
+    const problem = bytes === undefined ? 'missing from' : 'not what was published any more in';
+    throw new PublicationError(
+      'UNUSABLE_METADATA',
+      `${key} is ${problem} the store; restore it from a backup or a mirror.`,
+      { role },
+    );
+  };
+  const root = Metadata.fromBytes(await read('root'), 'root');
+  const targets = Metadata.fromBytes(await read('targets'), 'targets');
+  const bins = Metadata.fromBytes(await read('bins'), 'targets');
+  await requireSigned('root', root.signed.verifyDelegate('root', root));
+  await requireSigned('targets', root.signed.verifyDelegate('targets', targets));
+  await requireSigned('bins', targets.signed.verifyDelegate('bins', bins));
+  return new OfflineRoles(root, targets, bins);
+}
+
+async function requireSigned(role: string, result: Promise<{ readonly verified: boolean }>): Promise<void> {
+  if ((await result).verified) return;
+  throw new PublicationError('UNUSABLE_METADATA', `${role} is not signed by a threshold of its keys.`, {
+    role,
+  });
+}
+
+function delegationsOf(metadata: Metadata<Targets>, role: string): Delegations {
+  const { delegations } = metadata.signed;
+  if (delegations !== undefined) return delegations;
+  throw new PublicationError('UNUSABLE_METADATA', `${role} delegates to nobody.`, { role });
+}

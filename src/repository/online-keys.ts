@@ -1,0 +1,23 @@
+import type { Signer } from '../tuf/signer.ts';
+import { PublicationError } from './errors.ts';
+import type { RoleKeys } from './offline-roles.ts';
+
+/** The signers that this process can use by itself, by key id. */
+export class OnlineKeys {
+  readonly #signers: ReadonlyMap<string, Signer>;
+
+  constructor(signers: readonly Signer[]) {
+    this.#signers = new Map(signers.map((signer) => [signer.key.keyId, signer]));
+  }
+
+  /** As many of the role's signers as its threshold asks for. Throws MISSING_SIGNER when they are fewer. */
+  signersFor(role: string, keys: RoleKeys): readonly Signer[] {
+    const signers = keys.keyIds.flatMap((keyId) => this.#signers.get(keyId) ?? []).slice(0, keys.threshold);
+    if (signers.length === keys.threshold) return signers;
+    throw new PublicationError(
+      'MISSING_SIGNER',
+      `${role} needs signatures of ${keys.threshold} of the keys ${keys.keyIds.join(', ')}, but only ${signers.length} of them can be used here; check which online key this server was given.`,
+      { role },
+    );
+  }
+}

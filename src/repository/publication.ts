@@ -1,0 +1,236 @@
+import {
+  abandonPublication,
+  findReservedPublication,
+  finishPublication,
+  journalIdsOf,
+  lastPublication,
+  reservePublication,
+  targetChangesOf,
+  type TargetChange,
+} from '../db/publications.ts';
+import { releaseAbandonedVersions } from '../db/roles.ts';
+import type { Executor } from '../db/schema.ts';
+import { writeTransaction } from '../db/transactions.ts';
+import { parseIndexPath, metadataSidecarPath } from '../pypi/layout.ts';
+import type { NewObject, ObjectStore } from '../storage/object-store.ts';
+import { PublicationError } from './errors.ts';
+import { sha256Hex } from './project-targets.ts';
+import type { ServedTree } from './served-tree.ts';
+import type { SignedRole } from './signed-role.ts';
+
+/** Where a publication goes. */
+export interface PublicationContext {
+  readonly db: Executor;
+  readonly store: ObjectStore;
+  readonly tree: ServedTree;
+  readonly indexId: number;
+  /** The lease under which everything is written. */
+  readonly epoch: number;
+  readonly clock: () => Date;
+}
+
+/** Everything of one publication, signed and in memory; nothing of it is visible yet. */
+export interface PublicationDraft {
+  /** Every role with a new version except timestamp. */
+  readonly roles: readonly SignedRole[];
+  /** Those of `roles` that were signed elsewhere and are published as they are; an abandoned attempt may have reserved these very bytes. */
+  readonly offlineRoles?: readonly SignedRole[];
+  readonly timestamp: SignedRole;
+  /** The version that `timestamp` lists. */
+  readonly snapshotVersion: number;
+  readonly targetChanges: readonly TargetChange[];
+  /** The bytes of the pages among the changes. */
+  readonly pages: ReadonlyMap<string, Uint8Array>;
+  /** Plain-named copies of files and core metadata that are stored under their hash name already. */
+  readonly copies: readonly { readonly from: string; readonly to: string }[];
+  readonly journalIds: readonly number[];
+}
+
+/** What was done with a publication that was left open. Of an abandoned one nothing is public, so nothing changed. */
+export interface Recovery {
+  readonly outcome: 'finished' | 'abandoned';
+  readonly publicationId: number;
+  readonly journalIds: readonly number[];
+  readonly changedPaths: readonly string[];
+}
+
+/** Objects written together; bounds the memory and the open files of a publication. */
+const WRITE_BATCH = 512;
+/** Far above what this writer makes; a longer timestamp.json is not ours. */
+const MAX_TIMESTAMP_LENGTH = 64 * 1024;
+
+/**
+ * Makes a draft public (DESIGN.md, "From upload to signed snapshot"): reserves its versions, writes what is listed, then the timestamp
+ * that lists it, then the plain-named pages, and closes the books. Throws LeaseLostError, PublicationError, StorageError;
+ * after any of them `recoverPublication` finishes or abandons what is left.
+ */
+export async function publish(context: PublicationContext, draft: PublicationDraft): Promise<void> {
+  const { db, indexId, epoch, clock } = context;
+  const roles = [...draft.roles, draft.timestamp].map(({ bytes, ...role }) => ({
+    ...role,
+    length: bytes.length,
+  }));
+  const id = await writeTransaction(db, async (tx) => {
+    await releaseAbandonedVersions(tx, indexId, draft.offlineRoles ?? []);
+    return reservePublication(tx, {
+      indexId,
+      epoch,
+      snapshotVersion: draft.snapshotVersion,
+      timestampVersion: draft.timestamp.version,
+      timestampSha256: draft.timestamp.sha256,
+      roles,
+      targetChanges: draft.targetChanges,
+      journalIds: draft.journalIds,
+      now: clock(),
+    });
+  });
+  await writeListedObjects(context, draft);
+  await swapTimestamp(context, draft.timestamp);
+  await finish(context, id, draft.targetChanges, draft.pages);
+}
+
+/**
+ * Decides about the publication that a crash or an error left open: its timestamp is the stored one, then it is public and is finished;
+ * otherwise nobody can have seen it and it is abandoned. Throws FOREIGN_TIMESTAMP when the stored timestamp is not one of this database.
+ */
+export async function recoverPublication(context: PublicationContext): Promise<Recovery | undefined> {
+  const { db, indexId, epoch, clock } = context;
+  const stored = await storedTimestamp(context);
+  const open = await findReservedPublication(db, indexId);
+  if (open !== undefined && open.timestamp_sha256 === stored?.sha256) {
+    const changes = await targetChangesOf(db, open.id);
+    await finish(context, open.id, changes, new Map());
+    return {
+      outcome: 'finished',
+      publicationId: open.id,
+      journalIds: await journalIdsOf(db, open.id),
+      changedPaths: changes.map(({ path }) => path),
+    };
+  }
+  requireOwnTimestamp(stored?.sha256, (await lastPublication(db, indexId))?.timestamp_sha256);
+  if (open === undefined) return undefined;
+  await writeTransaction(db, (tx) => abandonPublication(tx, open.id, epoch, clock()));
+  return { outcome: 'abandoned', publicationId: open.id, journalIds: [], changedPaths: [] };
+}
+
+function requireOwnTimestamp(stored: string | undefined, last: string | undefined): void {
+  if (stored === last) return;
+  const problem =
+    last === undefined
+      ? 'The store already holds a timestamp.json, but this database has never published one'
+      : stored === undefined
+        ? 'timestamp.json is missing from the store, but this database has published one'
+        : 'The timestamp.json in the store is not the last one that this database published';
+  throw new PublicationError(
+    'FOREIGN_TIMESTAMP',
+    `${problem}; nothing is published until store and database are of the same backup again.`,
+    { role: 'timestamp' },
+  );
+}
+
+/** Pages, copies, and every role but timestamp. All are durable when it resolves, so their order among themselves cannot be seen. */
+async function writeListedObjects(context: PublicationContext, draft: PublicationDraft): Promise<void> {
+  const { store, tree } = context;
+  const pages: NewObject[] = [];
+  for (const { path, target } of draft.targetChanges) {
+    const bytes = draft.pages.get(path);
+    if (target !== undefined && bytes !== undefined)
+      pages.push({ key: tree.hashed(path, target.sha256), bytes });
+  }
+  await createAll(store, pages, (object) => store.put(object.key, object.bytes));
+  for (const batch of batches(draft.copies)) {
+    await Promise.all(batch.map(({ from, to }) => store.copy(from, to)));
+  }
+  const metadata = draft.roles.map(({ role, version, bytes }) => ({
+    key: tree.metadata(role, version),
+    bytes,
+  }));
+  await createAll(store, metadata, ({ key }) => {
+    throw new PublicationError(
+      'FOREIGN_OBJECT',
+      `${key} is taken by other bytes that this database never signed; its version number is skipped.`,
+    );
+  });
+}
+
+/** Creates the objects; one that exists with other bytes is given to `onConflict`. */
+async function createAll(
+  store: ObjectStore,
+  objects: readonly NewObject[],
+  onConflict: (object: NewObject) => Promise<void>,
+): Promise<void> {
+  for (const batch of batches(objects)) {
+    const outcomes = await store.createMany(batch);
+    for (const [position, object] of batch.entries()) {
+      if (outcomes[position] === 'created') continue;
+      const stored = await store.read(object.key);
+      if (stored === undefined || sha256Hex(stored) !== sha256Hex(object.bytes)) await onConflict(object);
+    }
+  }
+}
+
+/** The moment at which a publication becomes public. */
+async function swapTimestamp(context: PublicationContext, timestamp: SignedRole): Promise<void> {
+  const { db, store, tree, indexId } = context;
+  const stored = await storedTimestamp(context);
+  requireOwnTimestamp(stored?.sha256, (await lastPublication(db, indexId))?.timestamp_sha256);
+  if (await store.replace(tree.metadata('timestamp'), timestamp.bytes, stored?.etag)) return;
+  throw new PublicationError(
+    'TIMESTAMP_CHANGED',
+    'Another publisher replaced timestamp.json at the same moment; this publication is abandoned.',
+    { role: 'timestamp', version: timestamp.version },
+  );
+}
+
+/** The stored timestamp.json; its etag is taken before its bytes, so that a swap in between makes ours fail. */
+async function storedTimestamp(
+  context: PublicationContext,
+): Promise<{ readonly etag: string; readonly sha256: string } | undefined> {
+  const key = context.tree.metadata('timestamp');
+  const stat = await context.store.stat(key);
+  const bytes = await context.store.read(key, { maxLength: MAX_TIMESTAMP_LENGTH });
+  return stat === undefined || bytes === undefined
+    ? undefined
+    : { etag: stat.etag, sha256: sha256Hex(bytes) };
+}
+
+async function finish(
+  context: PublicationContext,
+  id: number,
+  changes: readonly TargetChange[],
+  pages: ReadonlyMap<string, Uint8Array>,
+): Promise<void> {
+  for (const batch of batches(changes)) {
+    await Promise.all(batch.map((change) => writePlainObjects(context, change, pages.get(change.path))));
+  }
+  await writeTransaction(context.db, (tx) => finishPublication(tx, id, context.epoch, context.clock()));
+}
+
+/** What installers without TUF read: a changed page replaces the old one, and what is no target any more goes. */
+async function writePlainObjects(
+  { store, tree }: PublicationContext,
+  { path, target }: TargetChange,
+  page: Uint8Array | undefined,
+): Promise<void> {
+  const parsed = parseIndexPath(path);
+  if (target === undefined) {
+    await store.remove(tree.plain(path));
+    if (parsed?.kind === 'file')
+      await store.remove(tree.plain(metadataSidecarPath(parsed.project, parsed.filename)));
+    return;
+  }
+  if (parsed?.kind !== 'simple-json' && parsed?.kind !== 'simple-html') return;
+  const bytes = page ?? (await store.read(tree.hashed(path, target.sha256)));
+  if (bytes === undefined) {
+    throw new PublicationError(
+      'FOREIGN_OBJECT',
+      `${path} was published, but its hash-named object is gone from the store; restore it from a backup or a mirror.`,
+    );
+  }
+  await store.put(tree.plain(path), bytes);
+}
+
+function* batches<T>(values: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < values.length; start += WRITE_BATCH)
+    yield values.slice(start, start + WRITE_BATCH);
+}

@@ -1,0 +1,284 @@
+import { hostname } from 'node:os';
+import { DatabaseError } from '../db/errors.ts';
+import { acquireLease } from '../db/leases.ts';
+import { lastPublication, settleJournal } from '../db/publications.ts';
+import { currentRoles } from '../db/roles.ts';
+import type { Executor, IndexRow, RoleRow } from '../db/schema.ts';
+import { writeTransaction } from '../db/transactions.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { Signer } from '../tuf/signer.ts';
+import { prepareDraft, snapshotEntry, type PublishedState } from './draft.ts';
+import { PublicationError } from './errors.ts';
+import { dueRoles, nextRenewal, type SignedRole as DatedRole } from './expiry.ts';
+import { readOfflineRoles } from './offline-roles.ts';
+import { OnlineKeys } from './online-keys.ts';
+import { profileNamed, type Profile } from './profile.ts';
+import {
+  publish,
+  recoverPublication,
+  type PublicationContext,
+  type PublicationDraft,
+  type Recovery,
+} from './publication.ts';
+import { ServedTree } from './served-tree.ts';
+import { SnapshotEntries } from './snapshot.ts';
+import { waitingChanges } from './waiting-changes.ts';
+
+/** Where the publisher tells what it does; pino's shape. */
+export interface PublisherLog {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+export interface PublisherOptions {
+  readonly db: Executor;
+  readonly store: ObjectStore;
+  readonly index: IndexRow;
+  /** The online keys of the index. */
+  readonly signers: readonly Signer[];
+  readonly clock?: () => Date;
+  readonly log?: PublisherLog;
+  /** Who holds the lease, for people. */
+  readonly holder?: string;
+}
+
+/** What one call of `publishOnce` made public. */
+export interface Publication {
+  readonly journalIds: readonly number[];
+  /** Target paths that were added, replaced or removed. */
+  readonly changedPaths: readonly string[];
+}
+
+/** What is public, for people. */
+export interface PublicState {
+  readonly snapshotVersion: number;
+  readonly timestampVersion: number;
+  readonly timestampExpires: Date;
+  readonly lastPublished: Date;
+}
+
+/**
+ * The only writer of an index's metadata. Each call of `publishOnce` takes every change that waits and whatever is due for renewal, and makes
+ * one snapshot of it. Calls come one after another; the store lock (db/store-lock.ts) keeps a second process out, the epoch of the lease fences
+ * one that has lost it.
+ */
+export class Publisher {
+  readonly #db: Executor;
+  readonly #store: ObjectStore;
+  readonly #index: IndexRow;
+  readonly #profile: Profile;
+  readonly #keys: OnlineKeys;
+  readonly #clock: () => Date;
+  readonly #log: PublisherLog | undefined;
+  readonly #holder: string;
+  readonly #tree: ServedTree;
+  #epoch: number | undefined;
+  #state: PublishedState | undefined;
+  #nextRenewal = new Date(0);
+  #finished: Recovery | undefined;
+  #running: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: PublisherOptions) {
+    const profile = profileNamed(options.index.profile);
+    if (profile === undefined) {
+      throw new PublicationError(
+        'UNKNOWN_PROFILE',
+        `The index has the profile "${options.index.profile}", which this version of Rind does not know.`,
+      );
+    }
+    this.#db = options.db;
+    this.#store = options.store;
+    this.#index = options.index;
+    this.#profile = profile;
+    this.#keys = new OnlineKeys(options.signers);
+    this.#clock = options.clock ?? (() => new Date());
+    this.#log = options.log;
+    this.#holder = options.holder ?? `${hostname()}:${process.pid}`;
+    this.#tree = new ServedTree(options.index.name);
+  }
+
+  /** Takes the lease, decides about what a crash left open, and reads what is public. Throws NO_REPOSITORY before the ceremony. */
+  async start(): Promise<void> {
+    this.#epoch = await writeTransaction(this.#db, (tx) =>
+      acquireLease(tx, this.#index.id, this.#holder, this.#clock()),
+    );
+    await this.#readyState();
+  }
+
+  /** Makes the changes that wait and the renewals that are due public; undefined when there were none. Throws; then the rows go on waiting. */
+  publishOnce(): Promise<Publication | undefined> {
+    const run = this.#running.then(() => this.#publishOnce());
+    this.#running = run.catch(() => undefined);
+    return run;
+  }
+
+  /** When to look for renewals next: never later than the first of them is due. */
+  nextRenewal(): Date {
+    return this.#nextRenewal;
+  }
+
+  /** Undefined while it is not known: before `start` and after an error. */
+  publicState(): PublicState | undefined {
+    const timestamp = this.#state?.roles.get('timestamp');
+    const snapshot = this.#state?.roles.get('snapshot');
+    if (timestamp === undefined || snapshot === undefined) return undefined;
+    return {
+      snapshotVersion: snapshot.version,
+      timestampVersion: timestamp.version,
+      timestampExpires: new Date(timestamp.expires_at),
+      lastPublished: new Date(timestamp.signed_at),
+    };
+  }
+
+  /** Waits for what is running; later calls of `publishOnce` fail. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+
+  async #publishOnce(): Promise<Publication | undefined> {
+    if (this.#closed || this.#epoch === undefined) {
+      throw new PublicationError('CLOSED', 'This publisher was not started, or is closed.');
+    }
+    try {
+      const state = await this.#readyState();
+      const finished = this.#finished;
+      this.#finished = undefined;
+      return finished ?? (await this.#publishChanges(state));
+    } catch (error) {
+      // What is public is uncertain now: the next call recovers first.
+      this.#state = undefined;
+      if (error instanceof DatabaseError && error.code === 'LEASE_LOST') this.#closed = true;
+      throw error;
+    }
+  }
+
+  async #publishChanges(state: PublishedState): Promise<Publication | undefined> {
+    const context = this.#context();
+    const now = this.#clock();
+    const due = this.#dueRoles(state, now);
+    const { failures, ...changes } = await waitingChanges(this.#db, this.#store, this.#tree, this.#index.id);
+    for (const { project, error } of failures) {
+      this.#log?.warn(
+        { index: this.#index.name, project, err: error },
+        'project cannot be published, its changes go on waiting',
+      );
+    }
+    if (changes.targetChanges.length === 0 && due.length === 0) return this.#settle(changes.journalIds);
+    const { draft, entries } = await prepareDraft(
+      context,
+      state,
+      { ...changes, due },
+      { keys: this.#keys, profile: this.#profile, now },
+    );
+    await publish(context, draft);
+    this.#state = {
+      offline: state.offline,
+      entries,
+      roles: withRows(state.roles, draft, this.#index.id, now),
+    };
+    this.#log?.info(
+      {
+        index: this.#index.name,
+        snapshot: draft.snapshotVersion,
+        timestamp: draft.timestamp.version,
+        changes: draft.journalIds.length,
+        roles: draft.roles.length + 1,
+      },
+      'published',
+    );
+    return { journalIds: draft.journalIds, changedPaths: draft.targetChanges.map(({ path }) => path) };
+  }
+
+  /** Changes that changed nothing which is signed are public already. */
+  async #settle(journalIds: readonly number[]): Promise<Publication | undefined> {
+    if (journalIds.length === 0) return undefined;
+    const { indexId, epoch } = this.#context();
+    await writeTransaction(this.#db, (tx) => settleJournal(tx, indexId, epoch, journalIds));
+    return { journalIds, changedPaths: [] };
+  }
+
+  /** Recovers if the last call failed. */
+  async #readyState(): Promise<PublishedState> {
+    if (this.#state !== undefined) return this.#state;
+    const recovery = await recoverPublication(this.#context());
+    if (recovery !== undefined) {
+      this.#log?.warn(
+        { index: this.#index.name, publication: recovery.publicationId, outcome: recovery.outcome },
+        'recovered from an interrupted publication',
+      );
+    }
+    if (recovery?.outcome === 'finished') this.#finished = recovery;
+    if ((await lastPublication(this.#db, this.#index.id)) === undefined) {
+      throw new PublicationError(
+        'NO_REPOSITORY',
+        `The index "${this.#index.name}" has no metadata yet; make its repository first.`,
+      );
+    }
+    const roles = await this.#readRoles();
+    const offline = await readOfflineRoles(this.#store, this.#tree, roles);
+    const listed = [...roles.values()].filter(({ role }) => !UNLISTED.has(role));
+    const entries = SnapshotEntries.of(listed.map((row) => snapshotEntry(row, offline)));
+    this.#state = { offline, roles, entries };
+    return this.#state;
+  }
+
+  async #readRoles(): Promise<ReadonlyMap<string, RoleRow>> {
+    const rows = await currentRoles(this.#db, this.#index.id);
+    return new Map(rows.map((row) => [row.role, row]));
+  }
+
+  /** Looks at all roles only when one may be due: a publication must not cost more because there are many bins. */
+  #dueRoles(state: PublishedState, now: Date): readonly string[] {
+    if (now < this.#nextRenewal) return [];
+    const roles = this.#onlineRoles(state);
+    const due = dueRoles(roles, this.#profile, now);
+    if (due.length === 0) this.#nextRenewal = nextRenewal(roles, this.#profile) ?? this.#nextRenewal;
+    return due;
+  }
+
+  #onlineRoles({ offline, roles }: PublishedState): readonly DatedRole[] {
+    return [...roles.values()]
+      .filter(({ role }) => ONLINE.has(role) || offline.layout.has(role))
+      .map(({ role, version, signed_at }) => ({ role, version, signedAt: new Date(signed_at) }));
+  }
+
+  #context(): PublicationContext {
+    return {
+      db: this.#db,
+      store: this.#store,
+      tree: this.#tree,
+      indexId: this.#index.id,
+      epoch: this.#epoch ?? 0,
+      clock: this.#clock,
+    };
+  }
+}
+
+/** Roles that no snapshot lists. */
+const UNLISTED: ReadonlySet<string> = new Set(['root', 'snapshot', 'timestamp']);
+/** What the publisher renews, beside the bins. */
+const ONLINE: ReadonlySet<string> = new Set(['timestamp', 'snapshot', 'recently-claimed']);
+
+/** The public roles once a draft is published. */
+function withRows(
+  roles: ReadonlyMap<string, RoleRow>,
+  draft: PublicationDraft,
+  indexId: number,
+  now: Date,
+): ReadonlyMap<string, RoleRow> {
+  const rows = new Map(roles);
+  for (const { role, version, expires, bytes, sha256 } of [...draft.roles, draft.timestamp]) {
+    rows.set(role, {
+      index_id: indexId,
+      role,
+      version,
+      sha256,
+      length: bytes.length,
+      signed_at: now.toISOString(),
+      expires_at: expires.toISOString(),
+    });
+  }
+  return rows;
+}

@@ -1,0 +1,35 @@
+import { encodeUtf8 } from '../tuf/canonical-json.ts';
+import type { Metadata } from '../tuf/metadata.ts';
+import type { Signed } from '../tuf/signed.ts';
+import type { Signer } from '../tuf/signer.ts';
+import { sha256Hex } from './project-targets.ts';
+
+/** One version of a role, signed: the bytes of its file and what is reserved for it. */
+export interface SignedRole {
+  readonly role: string;
+  readonly version: number;
+  readonly expires: Date;
+  readonly bytes: Uint8Array;
+  /** Of `bytes`. */
+  readonly sha256: string;
+}
+
+/** Signs a signed part that is canonical JSON already, and puts the canonical envelope around it. */
+export async function signEncoded(
+  role: { readonly role: string; readonly version: number; readonly expires: Date },
+  signed: string,
+  signers: readonly Signer[],
+): Promise<SignedRole> {
+  const message = encodeUtf8(signed);
+  const signatures = await Promise.all(signers.map((signer) => signer.sign(message)));
+  const list = signatures.map(({ keyId, sig }) => `{"keyid":"${keyId}","sig":"${sig}"}`).join(',');
+  const bytes = encodeUtf8(`{"signatures":[${list}],"signed":${signed}}`);
+  return { ...role, bytes, sha256: sha256Hex(bytes) };
+}
+
+/** The signed form of a model. */
+export function signedRole(role: string, metadata: Metadata<Signed>): SignedRole {
+  const bytes = metadata.toBytes();
+  const { version, expires } = metadata.signed;
+  return { role, version, expires, bytes, sha256: sha256Hex(bytes) };
+}

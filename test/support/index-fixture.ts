@@ -1,0 +1,179 @@
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { insertFile } from '../../src/db/files.ts';
+import { findIndex, insertIndex } from '../../src/db/indexes.ts';
+import { appendJournal } from '../../src/db/journal.ts';
+import { openDatabase, type Database } from '../../src/db/open.ts';
+import { ensureProject, ensureRelease } from '../../src/db/projects.ts';
+import type { IndexRow } from '../../src/db/schema.ts';
+import { writeTransaction } from '../../src/db/transactions.ts';
+import { metadataSidecarPath, packagePath } from '../../src/pypi/layout.ts';
+import { createRepository } from '../../src/repository/create-repository.ts';
+import { Publisher } from '../../src/repository/publisher.ts';
+import { ServedTree } from '../../src/repository/served-tree.ts';
+import { MemoryStore } from '../../src/storage/memory-store.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { Key } from '../../src/tuf/key.ts';
+import { Signature } from '../../src/tuf/signature.ts';
+import type { Signer } from '../../src/tuf/signer.ts';
+
+/** An ed25519 signer with a key made on the spot. */
+export function newSigner(): Signer {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
+  const key = Key.fromPublicKey('ed25519', 'ed25519', raw.toString('hex'));
+  return { key, sign: async (bytes) => Signature.fromBytes(key.keyId, sign(null, bytes, privateKey)) };
+}
+
+export const START = new Date('2026-03-01T12:00:00.000Z');
+export const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
+
+export interface FixtureOptions {
+  readonly profile?: string;
+  readonly indexName?: string;
+  readonly store?: ObjectStore;
+  readonly beforeCommit?: () => void;
+}
+
+/** A real SQLite database in a temporary folder, a store, keys, a clock that stands still, and files that need no archive. */
+export class IndexFixture {
+  readonly online = newSigner();
+  readonly offline = {
+    root: { signers: [newSigner()], threshold: 1 },
+    targets: { signers: [newSigner()], threshold: 1 },
+    claimed: { signers: [newSigner()], threshold: 1 },
+    bins: { signers: [newSigner()], threshold: 1 },
+  };
+  readonly store: ObjectStore;
+  readonly database: Database;
+  readonly index: IndexRow;
+  readonly folder: string;
+  now = START;
+  #closed = false;
+
+  private constructor(store: ObjectStore, database: Database, index: IndexRow, folder: string) {
+    this.store = store;
+    this.database = database;
+    this.index = index;
+    this.folder = folder;
+  }
+
+  static async open(options: FixtureOptions = {}): Promise<IndexFixture> {
+    const folder = await mkdtemp(join(tmpdir(), 'rind-repository-'));
+    const path = join(folder, 'rind.db');
+    const database = await openDatabase(
+      options.beforeCommit === undefined ? { path } : { path, beforeCommit: options.beforeCommit },
+    );
+    const name = options.indexName ?? '';
+    const index =
+      (await findIndex(database.db, name)) ??
+      (await insertIndex(database.db, { name, profile: options.profile ?? 'team', now: START }));
+    return new IndexFixture(options.store ?? new MemoryStore(), database, index, folder);
+  }
+
+  /** With the repository made. */
+  static async create(options: FixtureOptions = {}): Promise<IndexFixture> {
+    const fixture = await IndexFixture.open(options);
+    await fixture.createRepository();
+    return fixture;
+  }
+
+  get db() {
+    return this.database.db;
+  }
+
+  get tree(): ServedTree {
+    return new ServedTree(this.index.name);
+  }
+
+  readonly clock = () => this.now;
+
+  advance(hours: number): void {
+    this.now = new Date(this.now.getTime() + hours * 3_600_000);
+  }
+
+  createRepository() {
+    const { db, store, index, offline, online, clock } = this;
+    return createRepository({ db, store, index, offline, online, clock });
+  }
+
+  newPublisher(signers: readonly Signer[] = [this.online]): Publisher {
+    const { db, store, index, clock } = this;
+    return new Publisher({ db, store, index, signers, clock });
+  }
+
+  async startedPublisher(): Promise<Publisher> {
+    const publisher = this.newPublisher();
+    await publisher.start();
+    return publisher;
+  }
+
+  /** What an upload leaves behind: the objects under their hash names, then the rows. Returns the serial of the change. */
+  async upload(project: string, version: string, content = `${project} ${version}`): Promise<number> {
+    const { db, store, tree, index } = this;
+    const filename = `${project.replaceAll('-', '_')}-${version}.tar.gz`;
+    const bytes = new TextEncoder().encode(content);
+    const metadata = new TextEncoder().encode(
+      `Metadata-Version: 2.1\nName: ${project}\nVersion: ${version}\n`,
+    );
+    const hash = sha256(bytes);
+    await store.create(tree.hashed(packagePath(project, filename), hash), bytes);
+    await store.create(tree.hashed(metadataSidecarPath(project, filename), hash), metadata);
+    return writeTransaction(db, async (tx) => {
+      const now = this.now;
+      const projectRow = await ensureProject(tx, {
+        indexId: index.id,
+        name: project,
+        displayName: project,
+        now,
+      });
+      const projectId = projectRow.id;
+      const releaseRow = await ensureRelease(tx, {
+        indexId: index.id,
+        projectId,
+        version,
+        coreMetadata: '{}',
+        now,
+      });
+      await insertFile(tx, {
+        index_id: index.id,
+        project_id: projectId,
+        release_id: releaseRow.id,
+        version,
+        filename,
+        packagetype: 'sdist',
+        python_version: 'source',
+        length: bytes.length,
+        sha256: hash,
+        blake2b_256: '00'.repeat(32),
+        requires_python: '>=3.9',
+        metadata_sha256: sha256(metadata),
+        metadata_length: metadata.length,
+        uploaded_at: now.toISOString(),
+        uploaded_by: null,
+        yanked_reason: null,
+        removed_at: null,
+      });
+      return appendJournal(tx, { indexId: index.id, projectId, kind: 'upload', detail: { filename }, now });
+    });
+  }
+
+  /** The objects of the store, as text by key. */
+  async objects(prefix = ''): Promise<Map<string, string>> {
+    const objects = new Map<string, string>();
+    for await (const { key } of this.store.list(prefix)) {
+      objects.set(key, new TextDecoder().decode(await this.store.read(key)));
+    }
+    return objects;
+  }
+
+  /** Safe to call twice. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.database.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
