@@ -95,7 +95,8 @@ export class InstallerProcess {
   }
 }
 
-/** Exit code for an ending, as shells give it: 128 plus the number of the signal. */
-export function shellExitCode({ exitCode, signal }: Ending): number {
-  return exitCode ?? 128 + (signal === undefined ? 0 : constants.signals[signal]);
+/** Ends this process the way the command ended: with its exit code, or by the signal that ended it. */
+export function endLike({ exitCode, signal }: Ending): void {
+  process.exitCode = exitCode ?? 128 + (signal === undefined ? 0 : constants.signals[signal]);
+  if (signal !== undefined) process.kill(process.pid, signal);
 }

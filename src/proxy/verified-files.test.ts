@@ -1,15 +1,16 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VerifiedFiles } from './verified-files.ts';
 
-let folder: string;
+let parent: string;
 beforeEach(async () => {
-  folder = join(await mkdtemp(join(tmpdir(), 'rind-files-')), 'files');
+  parent = await mkdtemp(join(tmpdir(), 'rind-files-'));
 });
-afterEach(() => rm(join(folder, '..'), { recursive: true }));
+afterEach(() => rm(parent, { recursive: true }));
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
@@ -17,7 +18,7 @@ function sha256(text: string): string {
 
 describe('VerifiedFiles', () => {
   it('downloads once for all who wait, into a folder nobody else can read', async () => {
-    const files = new VerifiedFiles(folder);
+    const files = await VerifiedFiles.create(parent);
     let downloads = 0;
     const download = async (path: string): Promise<void> => {
       downloads += 1;
@@ -27,24 +28,17 @@ describe('VerifiedFiles', () => {
       files.get(sha256('wheel'), 5, download),
       files.get(sha256('wheel'), 5, download),
     ]);
+    await files.get(sha256('wheel'), 5, download);
     expect(downloads).toBe(1);
     expect(first).toEqual(second);
     expect(await readFile(first.path, 'utf8')).toBe('wheel');
-    expect((await stat(folder)).mode & 0o777).toBe(0o700);
-  });
-
-  it('takes a file of an earlier process only when its hash still holds', async () => {
-    const write = (path: string): Promise<void> => writeFile(path, 'wheel');
-    const { path } = await new VerifiedFiles(folder).get(sha256('wheel'), 5, write);
-    const refuse = (): Promise<void> => Promise.reject(new Error('should not download'));
-    await expect(new VerifiedFiles(folder).get(sha256('wheel'), 5, refuse)).resolves.toMatchObject({ path });
-    await writeFile(path, 'whEel');
-    await new VerifiedFiles(folder).get(sha256('wheel'), 5, write);
-    expect(await readFile(path, 'utf8')).toBe('wheel');
+    expect((await stat(dirname(first.path))).mode & 0o777).toBe(0o700);
+    await files.close();
+    expect(await readdir(parent)).toEqual([]);
   });
 
   it('tries again after a failed download', async () => {
-    const files = new VerifiedFiles(folder);
+    const files = await VerifiedFiles.create(parent);
     await expect(files.get(sha256('wheel'), 5, () => Promise.reject(new Error('cut')))).rejects.toThrow(
       'cut',
     );
@@ -53,13 +47,26 @@ describe('VerifiedFiles', () => {
     });
   });
 
-  it('prunes what was used longest ago', async () => {
-    const files = new VerifiedFiles(folder, 8);
-    for (const [index, text] of ['aaaa', 'bbbb', 'cccc'].entries()) {
-      const { path } = await files.get(sha256(text), 4, (destination) => writeFile(destination, text));
-      await utimes(path, index, index);
-    }
-    await files.prune();
-    expect((await readdir(folder)).toSorted()).toEqual([sha256('bbbb'), sha256('cccc')].toSorted());
+  it('removes what was used longest ago when there is too much', async () => {
+    const files = await VerifiedFiles.create(parent, 8);
+    const get = (text: string): Promise<{ path: string }> =>
+      files.get(sha256(text), 4, (path) => writeFile(path, text));
+    const a = await get('aaaa');
+    const b = await get('bbbb');
+    await get('aaaa');
+    const c = await get('cccc');
+    await expect(access(b.path)).rejects.toThrow('ENOENT');
+    await Promise.all([access(a.path), access(c.path)]);
+    await expect(readFile((await get('bbbb')).path, 'utf8')).resolves.toBe('bbbb');
+  });
+
+  it('clears away what a killed process left, and nothing of a living one', async () => {
+    const { pid } = spawnSync('true');
+    await mkdir(join(parent, `process-${pid}-abcdef`));
+    await mkdir(join(parent, `process-${process.pid}-abcdef`));
+    await VerifiedFiles.create(parent);
+    const names = await readdir(parent);
+    expect(names).toHaveLength(2);
+    expect(names).not.toContain(`process-${pid}-abcdef`);
   });
 });

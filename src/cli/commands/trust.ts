@@ -1,0 +1,62 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import type { TrustAddOptions } from '../trust-index.ts';
+
+/** `rind trust add|list|show|remove` */
+export function registerTrust(program: Command): void {
+  const trust = program
+    .command('trust')
+    .summary('decide which indexes to trust')
+    .description('The indexes this user trusts, each by its TUF root.');
+  registerAdd(trust);
+  trust
+    .command('list')
+    .description('Lists the trusted indexes.')
+    .option('--json', 'as JSON')
+    .action(async (options: { json?: boolean }) => {
+      const { listTrusted } = await import('../show-trusted.ts');
+      await listTrusted(options.json === true);
+    });
+  trust
+    .command('show')
+    .description('Shows the root of a trusted index as far as it is known here; asks nobody.')
+    .argument('[url]', 'may be left out if only one index is trusted')
+    .option('--json', 'as JSON')
+    .action(async (url: string | undefined, options: { json?: boolean }) => {
+      const { showTrusted } = await import('../show-trusted.ts');
+      await showTrusted(url, options.json === true);
+    });
+  trust
+    .command('remove')
+    .description('Ends the trust in an index and removes everything kept for it.')
+    .argument('<url>')
+    .action(async (url: string) => {
+      const { removeTrusted } = await import('../trust-index.ts');
+      await removeTrusted(url);
+    });
+}
+
+function registerAdd(trust: Command): void {
+  trust
+    .command('add')
+    .description(
+      'Trusts an index from now on. One of the first three options says why its root is the right one.',
+    )
+    .argument('<url>', 'for example https://packages.example.org/')
+    .option('--root <file>', 'a root.json that whoever runs the index gave you')
+    .option('--fingerprint <hex>', 'the sha256 of its root that whoever runs the index told you')
+    .option(
+      '--trust-on-first-use',
+      'whatever root the index shows now (anybody on the way could show another)',
+    )
+    .option('--root-version <number>', 'the root version the fingerprint belongs to', parseVersion, 1)
+    .option('--allow-unencrypted-http', 'although everybody on the way can see what you install')
+    .action(async (url: string, options: TrustAddOptions) => {
+      const { trustIndex } = await import('../trust-index.ts');
+      process.exitCode = await trustIndex(url, options);
+    });
+}
+
+function parseVersion(text: string): number {
+  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new InvalidArgumentError('A root version is a number from 1.');
+  return Number(text);
+}

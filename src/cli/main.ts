@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+/** `rind`: reads the command line, runs one command, ends with its exit code. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { registerPip } from './commands/pip.ts';
+import { registerProxy } from './commands/proxy.ts';
+import { registerRun } from './commands/run.ts';
+import { registerTrust } from './commands/trust.ts';
+import { EXIT } from './exit-codes.ts';
+import { reportError } from './terminal.ts';
+
+/** Every command, in the order of `rind --help`. */
+const COMMANDS: readonly ((program: Command) => void)[] = [
+  registerTrust,
+  registerPip,
+  registerRun,
+  registerProxy,
+];
+
+function createProgram(): Command {
+  const program = new Command('rind')
+    .description('A Python package index whose every byte can be verified, and the client that verifies it.')
+    .version(packageVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/\.?\n$/, '\n')) })
+    .showHelpAfterError('hint: add --help to see what can be said here');
+  for (const register of COMMANDS) register(program);
+  return program;
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
+
+try {
+  await createProgram().parseAsync();
+} catch (error) {
+  // Commander has said what was wrong with the command line; --help and --version come this way too, with 0.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  else process.exitCode = reportError(error);
+}

@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { parseIndexUrl } from '../proxy/index-url.ts';
+import { cacheFolder, stateFolder, TrustStore, type TrustedIndex } from '../proxy/trust-store.ts';
+import { VerifiedFiles } from '../proxy/verified-files.ts';
+import { VerifiedIndex } from '../proxy/verified-index.ts';
+import type { Fetcher } from '../updater/fetcher.ts';
+import { HttpFetcher } from '../updater/http-fetcher.ts';
+import { Updater } from '../updater/updater.ts';
+
+/** The trust store of whoever runs this process. */
+export function openTrustStore(): TrustStore {
+  return new TrustStore(stateFolder(process.env, homedir()), cacheFolder(process.env, homedir()));
+}
+
+/** The index a command is to use: the one named, or the only one that is trusted. */
+export async function chooseIndex(store: TrustStore, url: string | undefined): Promise<TrustedIndex> {
+  // Whether http is good enough was decided when the index was trusted.
+  return store.choose(url === undefined ? undefined : parseIndexUrl(url, { allowUnencrypted: true }));
+}
+
+/** A fetcher for an index: through the user's own HTTP proxy, except to this machine. */
+export function openFetcher(indexUrl: string): HttpFetcher {
+  const { hostname } = new URL(indexUrl);
+  const isHere = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  return new HttpFetcher({ userAgent: 'rind', useEnvironmentProxy: !isHere });
+}
+
+/** A client of the index that begins with the root somebody decided to trust. */
+export async function openUpdater(index: TrustedIndex, fetcher: Fetcher): Promise<() => Updater> {
+  const bootstrapRoot = await readFile(index.rootPath);
+  return () =>
+    new Updater({
+      metadataDir: index.metadataFolder,
+      metadataBaseUrl: `${index.url}metadata/`,
+      targetBaseUrl: index.url,
+      fetcher,
+      bootstrapRoot,
+    });
+}
+
+/** A verified index and what has to be closed when it is no longer needed. */
+export interface OpenedIndex {
+  readonly index: VerifiedIndex;
+  close(): Promise<void>;
+}
+
+/** @param sessionMaxAge milliseconds; see {@link VerifiedIndex} */
+export async function openIndex(trusted: TrustedIndex, sessionMaxAge?: number): Promise<OpenedIndex> {
+  const fetcher = openFetcher(trusted.url);
+  const files = await VerifiedFiles.create(join(trusted.cacheFolder, 'files'));
+  const index = new VerifiedIndex({
+    url: trusted.url,
+    openUpdater: await openUpdater(trusted, fetcher),
+    fetcher,
+    files,
+    ...(sessionMaxAge === undefined ? {} : { sessionMaxAge }),
+  });
+  const close = async (): Promise<void> => {
+    await fetcher.close();
+    await files.close();
+  };
+  return { index, close };
+}

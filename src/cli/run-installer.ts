@@ -1,0 +1,107 @@
+import { VerifyingProxy } from '../proxy/proxy.ts';
+import type { TrustedIndex } from '../proxy/trust-store.ts';
+import { isVerificationFailure, type Verdict } from '../proxy/verdict.ts';
+import { CliError } from './cli-error.ts';
+import { recognizeInstaller, refuseArguments } from './installer-arguments.ts';
+import { installerEnvironment } from './installer-environment.ts';
+import { InstallerProcess, type Ending } from './installer-process.ts';
+import { chooseIndex, openIndex, openTrustStore } from './open-index.ts';
+import { reportVerdict, say } from './terminal.ts';
+
+export interface RunOptions {
+  /** URL of the index; the only trusted one when left out. */
+  readonly index?: string;
+}
+
+/**
+ * Runs a command that sees the verified index and no other. When something does not verify, the command and everything
+ * it started is ended, the reason is said, and nothing unverified has reached it.
+ *
+ * @returns how to end: as the command did, or with the exit code of the refusal
+ * @throws CliError when the command is not started
+ */
+export async function runInstaller(
+  command: string,
+  args: readonly string[],
+  options: RunOptions,
+): Promise<Ending> {
+  const trusted = await chooseIndex(openTrustStore(), options.index);
+  const installer = recognizeInstaller(command, args);
+  const refusal = await refuseArguments(installer, process.env);
+  if (refusal !== undefined) throw new CliError('usage', refusal.message, [refusal.hint]);
+  if (installer.tool === 'uv' && ['add', 'lock', 'sync', 'remove'].includes(args[0] ?? '')) {
+    say(
+      'warning: uv writes the address of the verifying proxy into uv.lock, and the address ends with this command',
+    );
+  }
+  const opened = await openIndex(trusted);
+  try {
+    const run = new VerifiedRun(trusted);
+    const proxy = await VerifyingProxy.start({ index: opened.index, ...run.listeners });
+    try {
+      // While the installer starts; whatever fails here fails again, and is reported, when the installer asks.
+      opened.index.refresh().catch(() => undefined);
+      const { simpleUrl } = proxy;
+      const environment = installerEnvironment(process.env, { simpleUrl, cacheFolder: trusted.cacheFolder });
+      return await run.of(command, args, environment);
+    } finally {
+      await proxy.close();
+    }
+  } finally {
+    await opened.close();
+  }
+}
+
+/** One run: the process, what was refused to it, and what the index did not have. */
+class VerifiedRun {
+  readonly #trusted: TrustedIndex;
+  readonly #absent = new Set<string>();
+  #process: InstallerProcess | undefined;
+  #verdict: Verdict | undefined;
+
+  constructor(trusted: TrustedIndex) {
+    this.#trusted = trusted;
+  }
+
+  readonly listeners = {
+    onFailure: async (verdict: Verdict): Promise<void> => {
+      // Of what fails together, the first that says something about the index.
+      if (
+        this.#verdict === undefined ||
+        (isVerificationFailure(verdict) && !isVerificationFailure(this.#verdict))
+      ) {
+        this.#verdict = verdict;
+      }
+      await this.#process?.endGroup();
+    },
+    onAbsent: (project: string): void => void this.#absent.add(project),
+  };
+
+  async of(command: string, args: readonly string[], environment: NodeJS.ProcessEnv): Promise<Ending> {
+    this.#process = InstallerProcess.start(command, args, environment);
+    const ending = await this.#ending(command);
+    if (this.#verdict !== undefined) {
+      await this.#process.endGroup();
+      return { exitCode: reportVerdict(this.#verdict), signal: undefined };
+    }
+    if (ending.exitCode !== 0 && this.#absent.size > 0) this.#reportAbsent();
+    return ending;
+  }
+
+  async #ending(command: string): Promise<Ending> {
+    try {
+      return await (this.#process as InstallerProcess).ended;
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      const reason =
+        code === 'ENOENT' ? 'there is no such program' : code === 'EACCES' ? 'it may not be run' : message;
+      throw new CliError('failure', `${command} could not be started: ${reason}.`, [], { cause: error });
+    }
+  }
+
+  #reportAbsent(): void {
+    const names = [...this.#absent].slice(0, 10).join(', ');
+    const more = this.#absent.size > 10 ? ` and ${this.#absent.size - 10} more` : '';
+    say(`hint: ${this.#trusted.url} has no project named ${names}${more}; its signatures say so`);
+  }
+}
