@@ -1,0 +1,214 @@
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { generateSigner } from '../../test/tools/tuf-signers.ts';
+import { KeyError } from './errors.ts';
+import { Key } from './key.ts';
+import { decodePublicKey } from './public-key.ts';
+
+const pemOf = (der: Uint8Array) =>
+  `-----BEGIN PUBLIC KEY-----\n${Buffer.from(der).toString('base64')}\n-----END PUBLIC KEY-----\n`;
+const derOf = (pem: string) => createPublicKey(pem).export({ format: 'der', type: 'spki' }) as Buffer;
+
+describe('decodePublicKey', () => {
+  let rsa: Key;
+  let p256: Key;
+  let p384: Key;
+  let ed25519: Key;
+  beforeAll(() => {
+    rsa = generateSigner('rsassa-pss-sha256').key;
+    p256 = generateSigner('ecdsa-sha2-nistp256').key;
+    p384 = generateSigner('ecdsa-sha2-nistp384').key;
+    ed25519 = generateSigner('ed25519').key;
+  });
+
+  it('binds every scheme to one algorithm, curve and digest', () => {
+    expect(ed25519.publicKey.algorithm).toEqual({ name: 'ed25519' });
+    expect(p256.publicKey.algorithm).toEqual({ name: 'ecdsa', curve: 'P-256', digest: 'sha256' });
+    expect(p384.publicKey.algorithm).toEqual({ name: 'ecdsa', curve: 'P-384', digest: 'sha384' });
+    for (const digest of ['sha256', 'sha384', 'sha512']) {
+      expect(decodePublicKey('rsa', `rsassa-pss-${digest}`, rsa.public).algorithm).toEqual({
+        name: 'rsa-pss',
+        digest,
+      });
+    }
+    expect(decodePublicKey('ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp256', p256.public)).toEqual(
+      p256.publicKey,
+    );
+    expect(Buffer.from(p256.publicKey.spki)).toEqual(derOf(p256.public));
+  });
+
+  it('gives one material to one key, however it is written', () => {
+    const pem = pemOf(ed25519.publicKey.spki);
+    expect(decodePublicKey('ed25519', 'ed25519', pem).material).toBe(ed25519.publicKey.material);
+    expect(decodePublicKey('ed25519', 'ed25519', ed25519.public.toUpperCase()).material).toBe(
+      ed25519.publicKey.material,
+    );
+    expect(decodePublicKey('rsa', 'rsassa-pss-sha512', rsa.public).material).toBe(rsa.publicKey.material);
+    const rewrapped = `\n${p256.public.replaceAll('\n', '\r\n')} `;
+    expect(decodePublicKey('ecdsa', 'ecdsa-sha2-nistp256', rewrapped).material).toBe(p256.publicKey.material);
+    expect(new Set([rsa, p256, p384, ed25519].map((key) => key.publicKey.material)).size).toBe(4);
+  });
+
+  it.each([
+    ['an unknown scheme', 'ed25519', 'ed448'],
+    ['a scheme of another key type', 'rsa', 'ed25519'],
+    ['PKCS #1 v1.5', 'rsa', 'rsa-pkcs1v15-sha256'],
+    ['a scheme named like a property', 'constructor', 'constructor'],
+    ['no scheme', '', ''],
+  ])('names %s as unsupported', (_, keyType, scheme) => {
+    expect(() => decodePublicKey(keyType, scheme, '')).toThrow(
+      expect.objectContaining({
+        code: 'UNSUPPORTED_SCHEME',
+        message: expect.stringContaining('unsupported scheme'),
+      }),
+    );
+  });
+
+  const malformed = (keyType: string, scheme: string, text: string) =>
+    expect(() => decodePublicKey(keyType, scheme, text), text).toThrow(
+      expect.objectContaining({ code: 'MALFORMED_KEY' }),
+    );
+
+  it('refuses keys of another type or curve than the scheme names', () => {
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', p384.public);
+    malformed('ecdsa', 'ecdsa-sha2-nistp384', p256.public);
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', rsa.public);
+    malformed('rsa', 'rsassa-pss-sha256', p256.public);
+    malformed('ed25519', 'ed25519', p256.public);
+    malformed('rsa', 'rsassa-pss-sha256', ed25519.public);
+    const secp256k1 = generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey;
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', secp256k1.export({ format: 'pem', type: 'spki' }) as string);
+    const restricted = generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).publicKey;
+    malformed('rsa', 'rsassa-pss-sha256', restricted.export({ format: 'pem', type: 'spki' }) as string);
+  });
+
+  it.each(['', '00', 'ff'.repeat(31), 'ff'.repeat(33), 'zz'.repeat(32), '٠'.repeat(64), ' '.repeat(64)])(
+    'refuses the ed25519 key %j',
+    (text) => malformed('ed25519', 'ed25519', text),
+  );
+
+  it('refuses RSA keys below 2048 bits and public exponents that sign nothing', () => {
+    const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    malformed('rsa', 'rsassa-pss-sha256', publicKey.export({ format: 'pem', type: 'spki' }) as string);
+    const der = Buffer.from(derOf(rsa.public));
+    for (const exponent of ['000001', '010000', '800001']) {
+      // The exponent 65537 (02 03 010001) is the last element.
+      malformed(
+        'rsa',
+        'rsassa-pss-sha256',
+        pemOf(Buffer.concat([der.subarray(0, -3), Buffer.from(exponent, 'hex')])),
+      );
+    }
+    const one = Buffer.concat([der.subarray(0, -5), Buffer.from('0203000001', 'hex')]);
+    malformed('rsa', 'rsassa-pss-sha256', pemOf(one));
+  });
+
+  it('refuses compressed points, which would be one key in two forms', () => {
+    const point = derOf(p256.public).subarray(-65);
+    const compressed = Buffer.concat([
+      Buffer.from('3039301306072a8648ce3d020106082a8648ce3d030107032200', 'hex'),
+      Buffer.of(0x02 + ((point[64] ?? 0) & 1)),
+      point.subarray(1, 33),
+    ]);
+    expect(createPublicKey({ key: compressed, format: 'der', type: 'spki' }).asymmetricKeyType).toBe('ec');
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', pemOf(compressed));
+    const wrongForm = Buffer.from(derOf(p256.public));
+    wrongForm[wrongForm.length - 65] = 0x06;
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', pemOf(wrongForm));
+  });
+
+  it('refuses DER that is cut, continued, padded or wrapped differently', () => {
+    const der = derOf(p256.public);
+    for (let length = 0; length < der.length; length++) {
+      malformed('ecdsa', 'ecdsa-sha2-nistp256', pemOf(der.subarray(0, length)));
+    }
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', pemOf(Buffer.concat([der, Buffer.of(0)])));
+    const longLength = Buffer.concat([Buffer.of(0x30, 0x81), der.subarray(1)]);
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', pemOf(longLength));
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', derOf(p256.public).toString('hex'));
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', p256.public.replace('PUBLIC', 'PRIVATE'));
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', `${p256.public}${p256.public}`);
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', '-----BEGIN PUBLIC KEY-----A=A-----END PUBLIC KEY-----');
+    malformed(
+      'ecdsa',
+      'ecdsa-sha2-nistp256',
+      `-----BEGIN PUBLIC KEY-----${'A'.repeat(10_000)}-----END PUBLIC KEY-----`,
+    );
+  });
+
+  it('never accepts a changed bit as the same key, and fails with a KeyError only', () => {
+    const check = (key: Key) =>
+      fc.assert(
+        fc.property(fc.nat(key.publicKey.spki.length * 8 - 1), (bit) => {
+          const der = Uint8Array.from(key.publicKey.spki);
+          der[bit >> 3] = (der[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+          try {
+            expect(decodePublicKey(key.keyType, key.scheme, pemOf(der)).material).not.toBe(
+              key.publicKey.material,
+            );
+          } catch (error) {
+            if (!(error instanceof KeyError)) throw error;
+          }
+        }),
+      );
+    check(p256);
+    check(ed25519);
+  });
+
+  it('reads ML-DSA keys of the right length even where they cannot be used', () => {
+    const head = '308207b2300b0609608648016503040312038207a100';
+    const key = decodePublicKey(
+      'ml-dsa',
+      'ml-dsa-65/1',
+      pemOf(Buffer.concat([Buffer.from(head, 'hex'), Buffer.alloc(1952, 7)])),
+    );
+    expect(key.algorithm).toEqual({ name: 'ml-dsa', parameterSet: 65 });
+    malformed(
+      'ml-dsa',
+      'ml-dsa-44/1',
+      pemOf(Buffer.concat([Buffer.from(head, 'hex'), Buffer.alloc(1952, 7)])),
+    );
+  });
+});
+
+describe('Key', () => {
+  it('computes the key id as securesystemslib does', () => {
+    const hex = 'edcd0a32a07dce33f7c7873aaffbff36d20ea30787574ead335eefd337e4dacd';
+    const key = Key.fromPublicKey('ed25519', 'ed25519', hex);
+    // `printf '{"keytype":"ed25519","keyval":{"public":"edcd…"},"scheme":"ed25519"}' | sha256sum`
+    expect(key.keyId).toBe('2345a90ad8d76f3677f9ad6695b0ba0b5c7b7fbf27fb0ed35fbdf7b71264a679');
+  });
+
+  it('refuses to make a key that cannot verify', () => {
+    expect(() => Key.fromPublicKey('ed25519', 'ed448', '00')).toThrow(KeyError);
+    expect(() => Key.fromPublicKey('ed25519', 'ed25519', '00')).toThrow(KeyError);
+  });
+
+  it('reads keys of unknown schemes, keeps every field, and never decodes them', () => {
+    const json = new Map<string, never>([
+      ['keytype', 'sphincs'],
+      ['scheme', 'sphincs-shake-128s'],
+      ['x-owner', 'me'],
+      [
+        'keyval',
+        new Map([
+          ['public', 'xyz'],
+          ['private', ''],
+        ]),
+      ],
+    ] as never);
+    const key = Key.fromJson('declared', json);
+    expect(key.keyId).toBe('declared');
+    expect(key.toJson()).toEqual(json);
+    expect(() => key.publicKey).toThrow(expect.objectContaining({ code: 'UNSUPPORTED_SCHEME' }));
+    expect(() => key.publicKey).toThrow(KeyError);
+  });
+
+  it('compares id and content', () => {
+    const { key } = generateSigner();
+    expect(key.equals(Key.fromJson(key.keyId, key.toJson()))).toBe(true);
+    expect(key.equals(Key.fromJson('other', key.toJson()))).toBe(false);
+    expect(key.equals(generateSigner().key)).toBe(false);
+  });
+});
