@@ -167,9 +167,10 @@ export class RequestHandler {
   }
 
   #fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    if (isClientGone(error)) return;
     const answer = problemOf(error);
     if (answer.status === 500) {
-      this.#options.log.error({ error, method: request.method, url: request.url }, 'request failed');
+      this.#options.log.error({ err: error, method: request.method, url: request.url }, 'request failed');
     }
     // Half an answer cannot become another one: cut the connection, so that the client does not take it for whole.
     if (response.headersSent) {
@@ -180,6 +181,15 @@ export class RequestHandler {
     sendProblem(response, answer, { accept, userAgent, isHead: request.method === 'HEAD' });
     discardBody(request, this.#options.maxDiscarded);
   }
+}
+
+/** Nobody is there to be answered any more, and nothing is wrong with us. */
+function isClientGone(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    (error.code === 'ERR_STREAM_PREMATURE_CLOSE' || error.code === 'EPIPE')
+  );
 }
 
 function requireMethod(method: string | undefined, allowed: string): void {
