@@ -1,0 +1,135 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  Crash,
+  equivocations,
+  FaultPlan,
+  faultStore,
+  type CrashMoment,
+} from '../../test/support/fault-store.ts';
+import { IndexFixture } from '../../test/support/index-fixture.ts';
+import { StoreClient } from '../../test/support/store-client.ts';
+import { findFile, markFileRemoved } from '../db/files.ts';
+import { appendJournal, journalState } from '../db/journal.ts';
+import { findProject } from '../db/projects.ts';
+import { MemoryStore } from '../storage/memory-store.ts';
+import { fsck } from './fsck.ts';
+import type { Publisher } from './publisher.ts';
+
+let fixture: IndexFixture;
+afterEach(() => fixture.close());
+
+/** Two uploads to a project, one of them a new file of an old release, and the removal of the file before: every kind of operation. */
+async function makeChanges(round: number): Promise<readonly number[]> {
+  const { db, index, now } = fixture;
+  const ids = [
+    await fixture.upload('flask', `${round}.0`),
+    await fixture.upload(`other-${round % 5}`, `${round}.1`),
+  ];
+  const previous = await findFile(db, index.id, `flask-${round - 1}.0.tar.gz`);
+  const project = await findProject(db, index.id, 'flask');
+  if (previous === undefined || project === undefined) return ids;
+  await markFileRemoved(db, previous.id, now);
+  const projectId = project.id;
+  return [...ids, await appendJournal(db, { indexId: index.id, projectId, kind: 'remove', detail: {}, now })];
+}
+
+async function publishAll(publisher: Publisher): Promise<readonly number[]> {
+  const published: number[] = [];
+  for (;;) {
+    const publication = await publisher.publishOnce();
+    if (publication === undefined) return published;
+    published.push(...publication.journalIds);
+  }
+}
+
+/** Dies at every durable operation of a publication in turn; `next` gives the publisher that goes on. Returns how many deaths there were. */
+async function dieEverywhere(
+  plan: FaultPlan,
+  moment: CrashMoment,
+  next: (old: Publisher) => Promise<Publisher>,
+): Promise<number> {
+  let publisher = await fixture.startedPublisher();
+  const client = await StoreClient.pin(fixture);
+  for (let k = 1; ; k++) {
+    const ids = await makeChanges(k);
+    plan.arm(k, moment);
+    const attempt = await publisher.publishOnce().catch((error: unknown) => error);
+    const died = plan.disarm();
+    if (!died) {
+      expect(attempt).toMatchObject({ journalIds: ids });
+      return k - 1;
+    }
+    expect(attempt).toBeInstanceOf(Crash);
+    // Whatever is public in the middle verifies.
+    await client.read('simple/flask/index.json');
+    publisher = await next(publisher);
+    const published = await publishAll(publisher);
+    expect(
+      published.toSorted((a, b) => a - b),
+      `died ${moment} operation ${k}`,
+    ).toEqual(ids);
+    for (const id of ids) expect(await journalState(fixture.db, id)).toBe('published');
+    expect((await fsck(fixture)).findings, `died ${moment} operation ${k}`).toEqual([]);
+    expect(equivocations(plan)).toEqual([]);
+    expect(await client.read(`packages/flask/flask-${k}.0.tar.gz`)).toBe(`flask ${k}.0`);
+    expect(await client.read(`packages/flask/flask-${k - 1}.0.tar.gz`)).toBeUndefined();
+  }
+}
+
+async function fixtureWithPlan(): Promise<FaultPlan> {
+  const plan = new FaultPlan();
+  const store = faultStore(new MemoryStore(), plan);
+  fixture = await IndexFixture.create({ store, beforeCommit: plan.beforeCommit });
+  return plan;
+}
+
+describe('a publisher that dies', () => {
+  it.each<CrashMoment>(['before', 'after'])(
+    'dying %s each operation: a new publisher publishes every change, fsck is clean and no version ever has two contents',
+    async (moment) => {
+      const plan = await fixtureWithPlan();
+      const deaths = await dieEverywhere(plan, moment, () => fixture.startedPublisher());
+      expect(deaths).toBeGreaterThan(20);
+    },
+    120_000,
+  );
+
+  it.each<CrashMoment>(['before', 'after'])(
+    'failing %s each operation without dying: the same publisher goes on as well',
+    async (moment) => {
+      const plan = await fixtureWithPlan();
+      const deaths = await dieEverywhere(plan, moment, async (publisher) => publisher);
+      expect(deaths).toBeGreaterThan(20);
+    },
+    120_000,
+  );
+
+  it('dies again while it recovers, at every operation of the recovery', async () => {
+    const plan = await fixtureWithPlan();
+    const deaths = await dieEverywhere(plan, 'after', async () => {
+      for (let k = 1; ; k++) {
+        plan.arm(k);
+        const publisher = fixture.newPublisher();
+        const started = await publisher.start().catch((error: unknown) => error);
+        if (!plan.disarm()) return publisher;
+        expect(started).toBeInstanceOf(Crash);
+      }
+    });
+    expect(deaths).toBeGreaterThan(20);
+  }, 120_000);
+
+  it('renewing everything: dying at operations spread over it', async () => {
+    const plan = await fixtureWithPlan();
+    await fixture.startedPublisher();
+    for (let k = 1; k < 280; k += 31) {
+      fixture.advance(8 * 24);
+      plan.arm(k);
+      const publisher = await fixture.startedPublisher().catch(() => undefined);
+      await publisher?.publishOnce().catch(() => undefined);
+      plan.disarm();
+      await publishAll(await fixture.startedPublisher());
+      expect((await fsck(fixture)).findings, `died before operation ${k}`).toEqual([]);
+      expect(equivocations(plan)).toEqual([]);
+    }
+  }, 120_000);
+});
