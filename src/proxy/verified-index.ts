@@ -68,6 +68,7 @@ export class VerifiedIndex {
   /** What was read from verified pages: by the page, and by project whatever came last. */
   readonly #parsed = new WeakMap<VerifiedPage, ProjectPage>();
   readonly #listings = new LRUCache<string, ProjectPage>({ max: 256 });
+  readonly #fetching = new Map<string, Promise<Uint8Array>>();
   #current: OpenedSession | undefined;
 
   constructor(options: VerifiedIndexOptions) {
@@ -121,15 +122,13 @@ export class VerifiedIndex {
     const known = this.#bytes.get(sha256);
     if (known !== undefined) return known;
     const path = metadataSidecarPath(project, filename);
-    const bytes = await this.#fetchUnverified(path, MAX_METADATA_LENGTH);
-    if (createHash('sha256').update(bytes).digest('hex') !== sha256) {
-      throw new VerdictError(
-        'tampered',
-        `${path} is not the one whose sha256 stands on the signed page of ${project}`,
-      );
+    const pending = this.#fetching.get(path) ?? this.#fetchMetadata(path, sha256);
+    this.#fetching.set(path, pending);
+    try {
+      return await pending;
+    } finally {
+      this.#fetching.delete(path);
     }
-    this.#bytes.set(sha256, bytes);
-    return bytes;
   }
 
   /**
@@ -207,6 +206,15 @@ export class VerifiedIndex {
     this.#parsed.set(page, listing);
     this.#listings.set(project, listing);
     return listing;
+  }
+
+  async #fetchMetadata(path: string, sha256: string): Promise<Uint8Array> {
+    const bytes = await this.#fetchUnverified(path, MAX_METADATA_LENGTH);
+    if (createHash('sha256').update(bytes).digest('hex') !== sha256) {
+      throw new VerdictError('tampered', `${path} has not the sha256 that stands for it on the signed page`);
+    }
+    this.#bytes.set(sha256, bytes);
+    return bytes;
   }
 
   async #isListed(project: string, filename: string): Promise<boolean> {
