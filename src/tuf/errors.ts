@@ -1,3 +1,5 @@
+import { printable } from './printable.ts';
+
 /** Every code a {@link RepositoryError} can carry. */
 export type RepositoryErrorCode =
   | 'MALFORMED_METADATA'
@@ -29,7 +31,7 @@ export class RepositoryError extends Error {
 
   constructor(code: RepositoryErrorCode, reason: string, details: RepositoryErrorDetails = {}) {
     const subject = [details.role, details.path].filter((part) => part !== undefined).join(': ');
-    super(subject === '' ? reason : `${subject}: ${reason}`, { cause: details.cause });
+    super(printable(subject === '' ? reason : `${subject}: ${reason}`), { cause: details.cause });
     this.code = code;
     this.role = details.role;
     this.version = details.version;
@@ -122,7 +124,7 @@ export class KeyError extends Error {
   readonly scheme: string;
 
   constructor(code: KeyErrorCode, reason: string, scheme: string, cause?: unknown) {
-    super(reason, { cause });
+    super(printable(reason), { cause });
     this.code = code;
     this.scheme = scheme;
   }

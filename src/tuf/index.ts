@@ -38,6 +38,7 @@ export {
   binName,
   binPathHashPrefixes,
   encodePath,
+  isSafeRoleName,
   isSafeTargetPath,
   metadataFileName,
   percentEncode,
@@ -47,6 +48,7 @@ export { Metadata, addSignature, encodeEnvelope, signMetadata } from './metadata
 export type { MetadataOptions, SignedByType } from './metadata.ts';
 export { mlDsaMessage } from './ml-dsa.ts';
 export { matchesPathPattern } from './path-pattern.ts';
+export { printable } from './printable.ts';
 export type { Algorithm, PublicKey } from './public-key.ts';
 export { Role, TOP_LEVEL_ROLE_NAMES } from './role.ts';
 export type { RoleFields } from './role.ts';

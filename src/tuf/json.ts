@@ -138,14 +138,15 @@ class JsonParser {
       this.#skipSpace();
       if (this.#text.charCodeAt(this.#position) !== QUOTE) this.#fail('a name in quotes is missing');
       const name = this.#string();
-      if (object.has(name)) this.#fail(`the name ${JSON.stringify(name)} stands twice in one object`);
       if (previous !== undefined && compareCodePoints(previous, name) > 0) this.#canonical = false;
       previous = name;
       this.#skipSpace();
       if (this.#text.charCodeAt(this.#position) !== COLON) this.#fail('a colon is missing');
       this.#position++;
       this.#skipSpace();
+      const size = object.size;
       object.set(name, depth === 0 ? this.#member(name) : this.#value(depth + 1));
+      if (object.size === size) this.#fail(`the name ${JSON.stringify(name)} stands twice in one object`);
     } while (this.#continues(0x7d));
     return object;
   }

@@ -5,6 +5,7 @@ import {
   binName,
   binPathHashPrefixes,
   encodePath,
+  isSafeRoleName,
   isSafeTargetPath,
   metadataFileName,
   percentEncode,
@@ -81,6 +82,15 @@ describe('isSafeTargetPath', () => {
     '\ud800',
     'a'.repeat(1025),
   ])('refuses %j', (path) => expect(isSafeTargetPath(path)).toBe(false));
+});
+
+describe('isSafeRoleName', () => {
+  it.each(['bin-0a3f', 'project-foo.bar_1', '1'])('takes %j', (name) =>
+    expect(isSafeRoleName(name)).toBe(true),
+  );
+  it.each(['', 'A', 'a/b', '../a', 'a b', 'é', 'a\n', 'a'.repeat(256)])('refuses %j', (name) =>
+    expect(isSafeRoleName(name)).toBe(false),
+  );
 });
 
 describe('bins', () => {

@@ -39,6 +39,11 @@ export function isSafeTargetPath(path: string): boolean {
   return path.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..');
 }
 
+/** Whether a role name is one that we write: `[a-z0-9._-]`, so that no server or file system reads it differently. */
+export function isSafeRoleName(name: string): boolean {
+  return name.length <= 255 && /^[a-z0-9._-]+$/.test(name);
+}
+
 /**
  * The name of one of `count` bins: `binName('bin', 0x0a3f, 16384)` is `bin-0a3f` (TAP 15).
  * @throws {RangeError} unless count is a power of two up to 2^32 and index one of its bins

@@ -104,7 +104,7 @@ describe('Metadata.fromBytes', () => {
       }),
     );
     expect(() => Metadata.fromBytes(bytesOf('{"a":1,"a":2}'), 'root')).toThrow(
-      /^root: not valid JSON at character 10/,
+      /^root: not valid JSON at character 12/,
     );
   });
 
