@@ -39,6 +39,15 @@ describe.each([{ thread: false }, { thread: true }])('openDatabase with thread: 
     });
   });
 
+  it('can be opened by several at the same moment, also the first time', async () => {
+    const fresh = join(folder, 'fresh.db');
+    const all = await Promise.all(Array.from({ length: 4 }, () => openDatabase({ path: fresh, thread })));
+    for (const [number, each] of all.entries())
+      await insertIndex(each.db, { ...DEFAULT, name: String(number) });
+    expect(await listIndexes(all[0]!.db)).toHaveLength(4);
+    await Promise.all(all.map((each) => each.close()));
+  });
+
   it('makes the file and its companions for the owner alone', async () => {
     await insertIndex(database.db, DEFAULT);
     for (const suffix of ['', '-wal', '-shm']) {

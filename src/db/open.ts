@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises';
 import { Kysely } from 'kysely';
+import { createDatabaseFile } from './create-database-file.ts';
 import { DatabaseError } from './errors.ts';
 import { migrate } from './migrate.ts';
 import type { Schema } from './schema.ts';
@@ -8,7 +8,7 @@ import { SameThreadRunner, type SqliteRunner } from './sqlite-runner.ts';
 import { ThreadRunner } from './sqlite-thread-runner.ts';
 
 export interface OpenDatabaseOptions {
-  /** The database file, made with mode 0600 when absent; its folder must exist. Two more files, `-wal` and `-shm`, lie beside it while it is open. */
+  /** The database file, made with mode 0600 when absent; its folder must exist. Two more files, `-wal` and `-shm`, lie beside it while it is open. While it is, nothing in this process may open it by other means (see createDatabaseFile). */
   readonly path: string;
   /** Run the statements in worker threads, so that no statement stops the caller's event loop (server). Otherwise in this thread. */
   readonly thread?: boolean;
@@ -25,7 +25,7 @@ export interface Database {
 /** Opens the database file and brings its tables up to date. Throws DatabaseError. */
 export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
   const { path, thread = false, beforeCommit } = options;
-  await createPrivateFile(path);
+  await createDatabaseFile(path);
   const [writerRunner, readerRunner] = await startRunners(thread);
   const db = new Kysely<Schema>({
     dialect: new SqliteDialect({ path, writerRunner, readerRunner, beforeCommit }),
@@ -41,18 +41,6 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
     });
   }
   return { db, close: () => db.destroy() };
-}
-
-/** SQLite would make the file readable by all; its companions take their mode from it. */
-async function createPrivateFile(path: string): Promise<void> {
-  try {
-    const file = await open(path, 'a', 0o600);
-    await file.close();
-  } catch (cause) {
-    throw new DatabaseError('OPEN_FAILED', `The database ${path} cannot be opened: ${reason(cause)}.`, {
-      cause,
-    });
-  }
 }
 
 async function startRunners(thread: boolean): Promise<readonly [SqliteRunner, SqliteRunner]> {

@@ -32,6 +32,19 @@ describe('acquireStoreLock', () => {
     expect(await readdir(folder)).toEqual(['publisher.lock']);
   });
 
+  it('still holds against other processes after this one tried a second time', async () => {
+    const lock = await acquireStoreLock(folder);
+    await expect(acquireStoreLock(folder)).rejects.toMatchObject({ code: 'STORE_LOCKED' });
+    const program = `
+      import { acquireStoreLock } from ${JSON.stringify(SOURCE)};
+      await acquireStoreLock(${JSON.stringify(folder)}).catch((error) => process.stdout.write(error.code));
+    `;
+    const other = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program]);
+    const [output] = (await once(other.stdout, 'data')) as [Buffer];
+    expect(String(output)).toBe('STORE_LOCKED');
+    lock.release();
+  });
+
   it('locks each folder for itself', async () => {
     const other = await mkdtemp(join(tmpdir(), 'rind-lock-'));
     const locks = [await acquireStoreLock(folder), await acquireStoreLock(other)];

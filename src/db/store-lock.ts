@@ -1,10 +1,13 @@
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createDatabaseFile } from './create-database-file.ts';
 import { DatabaseError } from './errors.ts';
 import { isBusy } from './sqlite-error.ts';
-import { loadSqlite } from './sqlite-module.ts';
+import { loadSqlite, type SqliteDatabase } from './sqlite-module.ts';
 
 const LOCK_FILE = 'publisher.lock';
+
+/** Keeps the connections alive: one collected as garbage would be closed, and its lock gone. */
+const held = new Set<SqliteDatabase>();
 
 /** Held until `release` or the end of the process, however it ends. */
 export interface StoreLock {
@@ -18,10 +21,7 @@ export interface StoreLock {
 export async function acquireStoreLock(folder: string): Promise<StoreLock> {
   const path = join(folder, LOCK_FILE);
   const { DatabaseSync } = await loadSqlite();
-  const file = await open(path, 'a', 0o600).catch((cause: unknown) => {
-    throw new DatabaseError('OPEN_FAILED', `The lock ${path} cannot be made.`, { cause });
-  });
-  await file.close();
+  await createDatabaseFile(path);
   const database = new DatabaseSync(path, { readOnly: false });
   try {
     // Without a log file, the lock is on the file itself.
@@ -36,11 +36,10 @@ export async function acquireStoreLock(folder: string): Promise<StoreLock> {
       { cause },
     );
   }
-  let held = true;
+  held.add(database);
   return {
     release: () => {
-      if (held) database.close();
-      held = false;
+      if (held.delete(database)) database.close();
     },
   };
 }

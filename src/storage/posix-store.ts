@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { mkdir, open, opendir, readdir, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
+import { eachBounded } from './bounded.ts';
 import { StorageError } from './errors.ts';
 import type { FaultInjector } from './fault-injector.ts';
 import { KeyLocks } from './key-locks.ts';
@@ -18,11 +19,7 @@ import type {
 } from './object-store.ts';
 import { isAbsent, toStorageError } from './posix-error.ts';
 import { PosixTemporaryObject } from './posix-temporary.ts';
-import { PosixWriter } from './posix-writer.ts';
-import { unlinkQuietly } from './posix-writer.ts';
-
-/** More at once only queue up in the thread pool and hold open files. */
-const WRITES_AT_ONCE = 16;
+import { PosixWriter, unlinkQuietly } from './posix-writer.ts';
 
 export interface PosixStoreOptions {
   /** The folder that the web serves; folders 0755 and files 0644 below it. Made when absent. */
@@ -117,23 +114,10 @@ export class PosixStore implements ObjectStore {
   async createMany(entries: readonly NewObject[]): Promise<readonly CreateOutcome[]> {
     for (const { key } of entries) checkObjectKey(key);
     const outcomes: CreateOutcome[] = entries.map(() => 'exists');
-    let next = 0;
-    const work = async (): Promise<void> => {
-      for (let index = next++; index < entries.length; index = next++) {
-        const { key, bytes } = entries[index] as NewObject;
-        try {
-          outcomes[index] = await this.#writer.linkTemporary(await this.#writer.writeTemporary(bytes), key);
-        } catch (error) {
-          next = entries.length;
-          throw error;
-        }
-      }
-    };
-    const workers = Array.from({ length: Math.min(WRITES_AT_ONCE, entries.length) }, work);
-    // All must have ended before the caller hears of a failure, else they would go on writing behind its back.
-    const failed = (await Promise.allSettled(workers)).find((worker) => worker.status === 'rejected');
-    if (failed !== undefined) throw toStorageError(failed.reason, `store ${entries.length} objects`);
     try {
+      await eachBounded(entries, async ({ key, bytes }, index) => {
+        outcomes[index] = await this.#writer.linkTemporary(await this.#writer.writeTemporary(bytes), key);
+      });
       await this.#writer.syncFolders(entries.map(({ key }) => key));
     } catch (error) {
       throw toStorageError(error, `store ${entries.length} objects`);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { eachBounded } from './bounded.ts';
 import { StorageError } from './errors.ts';
 import type { FaultInjector } from './fault-injector.ts';
 import type { CreateOutcome } from './object-store.ts';
@@ -119,7 +120,8 @@ export class PosixWriter {
 
   /** Makes the names of the keys durable: each of their folders once. */
   async syncFolders(keys: readonly string[]): Promise<void> {
-    for (const folder of new Set(keys.map((key) => dirname(this.path(key))))) await this.#syncFolder(folder);
+    const folders = [...new Set(keys.map((key) => dirname(this.path(key))))];
+    await eachBounded(folders, (folder) => this.#syncFolder(folder));
   }
 
   /** Does something in the folder of a key, which is made first; again when somebody else took the folder away since it was made. */
