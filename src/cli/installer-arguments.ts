@@ -186,7 +186,7 @@ export function isDirectUrl(text: string): boolean {
 function optionRefusal(tool: string, option: string): ArgumentRefusal {
   return {
     message: `${option} would make ${tool} install what nobody verified.`,
-    hint: 'rind chooses the index: leave the option out, or name a trusted index with rind run --index URL',
+    hint: 'rind gives it the trusted index: leave the option out; rind run --index URL chooses among several',
   };
 }
 

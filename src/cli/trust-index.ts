@@ -152,7 +152,7 @@ function reportTrusted(
   unreachable?: Verdict,
 ): void {
   say(`${index.url} is trusted from now on`);
-  say(`  root         version ${root.version}, signed by ${signatures} of at least ${threshold}`);
+  say(`  root         version ${root.version}, signed by ${signatures} of its keys (${threshold} needed)`);
   say(`  fingerprint  ${index.fingerprint}`);
   if (index.origin === 'first-use') {
     say('warning: nobody vouched for this root; compare the fingerprint with whoever runs the index');

@@ -70,7 +70,9 @@ function sentenceOf(error: unknown, code: VerdictCode, context: VerdictContext):
   if (error instanceof DownloadHttpError && error.statusCode === 404 && isTimestamp(error.url)) {
     return `${context.index} has no signed metadata: there is nothing at metadata/timestamp.json`;
   }
-  return message;
+  // The subject stands in the line above already.
+  const prefix = `${error instanceof RepositoryError ? error.path : undefined}: `;
+  return message.startsWith(prefix) ? `It ${message.slice(prefix.length)}` : message;
 }
 
 function utcMinute(moment: Date): string {
