@@ -108,12 +108,13 @@ function readSha256(value: unknown, what: string): string {
 // What does not come out as it went in has duplicate keys, other white space or numbers only some readers agree on.
 function parseCompactJson(bytes: Uint8Array): unknown {
   let value: unknown;
+  let again: Uint8Array;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    again = asciiJson(value);
   } catch (cause) {
-    throw new InvalidPageError('Simple page: it is not JSON.', { cause });
+    throw new InvalidPageError('Simple page: it is not JSON, or nested too deeply.', { cause });
   }
-  const again = asciiJson(value);
   const isSame = again.length === bytes.length && again.every((byte, index) => byte === bytes[index]);
   return isSame ? value : fail('it is not compact ASCII JSON with unique keys.');
 }
