@@ -30,3 +30,10 @@ export class PublicationError extends Error {
     this.version = options.version;
   }
 }
+
+/** What a log line says about an error; plain values, so that it can cross threads. */
+export function errorFields(error: unknown): { readonly error: string; readonly code?: string } {
+  if (!(error instanceof Error)) return { error: String(error) };
+  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
+  return { error: error.message, ...code };
+}

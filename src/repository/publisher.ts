@@ -8,7 +8,7 @@ import { writeTransaction } from '../db/transactions.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Signer } from '../tuf/signer.ts';
 import { prepareDraft, snapshotEntry, type PublishedState } from './draft.ts';
-import { PublicationError } from './errors.ts';
+import { errorFields, PublicationError } from './errors.ts';
 import { dueRoles, nextRenewal, type SignedRole as DatedRole } from './expiry.ts';
 import { readOfflineRoles } from './offline-roles.ts';
 import { OnlineKeys } from './online-keys.ts';
@@ -161,7 +161,7 @@ export class Publisher {
     const { failures, ...changes } = await waitingChanges(this.#db, this.#store, this.#tree, this.#index.id);
     for (const { project, error } of failures) {
       this.#log?.warn(
-        { index: this.#index.name, project, err: error },
+        { index: this.#index.name, project, ...errorFields(error) },
         'project cannot be published, its changes go on waiting',
       );
     }

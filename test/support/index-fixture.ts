@@ -14,6 +14,7 @@ import { createRepository } from '../../src/repository/create-repository.ts';
 import { Publisher } from '../../src/repository/publisher.ts';
 import { ServedTree } from '../../src/repository/served-tree.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
+import { PosixStore } from '../../src/storage/posix-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { Key } from '../../src/tuf/key.ts';
 import { Signature } from '../../src/tuf/signature.ts';
@@ -35,11 +36,14 @@ export interface FixtureOptions {
   readonly indexName?: string;
   readonly store?: ObjectStore;
   readonly beforeCommit?: () => void;
+  readonly online?: Signer;
+  /** A store on disk, in the folder `tree` beside the database, instead of one in memory. */
+  readonly onDisk?: boolean;
 }
 
 /** A real SQLite database in a temporary folder, a store, keys, a clock that stands still, and files that need no archive. */
 export class IndexFixture {
-  readonly online = newSigner();
+  readonly online: Signer;
   readonly offline = {
     root: { signers: [newSigner()], threshold: 1 },
     targets: { signers: [newSigner()], threshold: 1 },
@@ -53,7 +57,14 @@ export class IndexFixture {
   now = START;
   #closed = false;
 
-  private constructor(store: ObjectStore, database: Database, index: IndexRow, folder: string) {
+  private constructor(
+    store: ObjectStore,
+    database: Database,
+    index: IndexRow,
+    folder: string,
+    online: Signer,
+  ) {
+    this.online = online;
     this.store = store;
     this.database = database;
     this.index = index;
@@ -70,7 +81,10 @@ export class IndexFixture {
     const index =
       (await findIndex(database.db, name)) ??
       (await insertIndex(database.db, { name, profile: options.profile ?? 'team', now: START }));
-    return new IndexFixture(options.store ?? new MemoryStore(), database, index, folder);
+    const onDisk = () =>
+      PosixStore.open({ root: join(folder, 'tree'), temporaryFolder: join(folder, 'temporary') });
+    const store = options.store ?? (options.onDisk === true ? await onDisk() : new MemoryStore());
+    return new IndexFixture(store, database, index, folder, options.online ?? newSigner());
   }
 
   /** With the repository made. */

@@ -1,0 +1,49 @@
+import type { Publication } from '../repository/publisher.ts';
+import type { PublisherState } from './publisher-loop.ts';
+
+/** One index and the keys that sign for it. */
+export interface PublishedIndex {
+  readonly indexId: number;
+  /** Private key files (keys/private-key-file.ts). */
+  readonly keyFiles: readonly string[];
+  /** A file of mode 0600 with their passphrase. Its path crosses to the thread, the passphrase does not. */
+  readonly passphraseFile: string;
+}
+
+/** Everything the publisher's thread needs to open what it works with by itself. */
+export interface PublisherThreadData {
+  readonly databasePath: string;
+  readonly storeRoot: string;
+  readonly temporaryFolder: string;
+  /** The folder that one process at a time may publish from. */
+  readonly lockFolder: string;
+  readonly indexes: readonly PublishedIndex[];
+}
+
+/** From the main thread. */
+export type PublisherRequest =
+  | { readonly kind: 'wake'; readonly indexId: number }
+  | { readonly kind: 'await'; readonly journalId: number }
+  | { readonly kind: 'close' };
+
+/** An error as it crosses between threads. */
+export interface ThreadError {
+  readonly error: string;
+  readonly code?: string;
+}
+
+/** From the publisher's thread. */
+export type PublisherMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'refused'; readonly reason: ThreadError }
+  | ({ readonly kind: 'published'; readonly indexId: number } & Publication)
+  /** The answer to 'await' for a change that is public. */
+  | { readonly kind: 'already'; readonly journalId: number }
+  | { readonly kind: 'state'; readonly indexId: number; readonly state: PublisherState }
+  | { readonly kind: 'fatal'; readonly indexId: number; readonly reason: ThreadError }
+  | {
+      readonly kind: 'log';
+      readonly level: 'info' | 'warn';
+      readonly fields: Readonly<Record<string, unknown>>;
+      readonly message: string;
+    };

@@ -1,0 +1,123 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { listIndexes } from '../db/indexes.ts';
+import { journalState, waitingSummary } from '../db/journal.ts';
+import { openDatabase } from '../db/open.ts';
+import type { Executor, IndexRow } from '../db/schema.ts';
+import { acquireStoreLock } from '../db/store-lock.ts';
+import { readSecretFile } from '../keys/passphrase.ts';
+import { readPrivateKeyFile } from '../keys/private-key-file.ts';
+import { errorFields } from '../repository/errors.ts';
+import { Publisher, type PublisherLog } from '../repository/publisher.ts';
+import { FaultInjector } from '../storage/fault-injector.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { PosixStore } from '../storage/posix-store.ts';
+import { PublisherLoop } from './publisher-loop.ts';
+import type {
+  PublishedIndex,
+  PublisherMessage,
+  PublisherRequest,
+  PublisherThreadData,
+} from './publisher-protocol.ts';
+
+/** The publisher's thread: own database connection, own keys, one loop per index; the store lock keeps other processes out. */
+async function run(data: PublisherThreadData): Promise<void> {
+  const lock = await acquireStoreLock(data.lockFolder);
+  try {
+    const faults = FaultInjector.fromEnvironment();
+    const database = await openDatabase({
+      path: data.databasePath,
+      ...(faults === undefined ? {} : { beforeCommit: () => faults.before('commit') }),
+    });
+    const { storeRoot: root, temporaryFolder } = data;
+    const store = await PosixStore.open({ root, temporaryFolder, faults });
+    const loops = await startLoops(database.db, store, data.indexes);
+    listen(database.db, loops, async () => {
+      await Promise.all([...loops.values()].map((loop) => loop.close()));
+      await database.close();
+      lock.release();
+    });
+    post({ kind: 'ready' });
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function startLoops(
+  db: Executor,
+  store: ObjectStore,
+  indexes: readonly PublishedIndex[],
+): Promise<ReadonlyMap<number, PublisherLoop>> {
+  const rows = new Map((await listIndexes(db)).map((row) => [row.id, row]));
+  const loops = new Map<number, PublisherLoop>();
+  for (const index of indexes) {
+    const signers = await readSigners(index);
+    const publisher = new Publisher({ db, store, index: requireRow(rows, index), signers, log: threadLog });
+    await publisher.start();
+    loops.set(index.indexId, newLoop(db, index.indexId, publisher));
+  }
+  for (const loop of loops.values()) loop.start();
+  return loops;
+}
+
+function listen(db: Executor, loops: ReadonlyMap<number, PublisherLoop>, close: () => Promise<void>): void {
+  parentPort?.on('message', (request: PublisherRequest) => {
+    switch (request.kind) {
+      case 'wake':
+        loops.get(request.indexId)?.wake();
+        break;
+      case 'await':
+        void answer(db, request.journalId);
+        break;
+      case 'close':
+        void close().finally(() => parentPort?.close());
+        break;
+    }
+  });
+}
+
+/** Says so when the change is public already; otherwise the message about its publication is the answer. */
+async function answer(db: Executor, journalId: number): Promise<void> {
+  try {
+    if ((await journalState(db, journalId)) === 'published') post({ kind: 'already', journalId });
+  } catch (error) {
+    threadLog.warn({ journalId, ...errorFields(error) }, 'the state of a change cannot be read');
+  }
+}
+
+function newLoop(db: Executor, indexId: number, publisher: Publisher): PublisherLoop {
+  return new PublisherLoop({
+    publisher,
+    log: threadLog,
+    countWaiting: async () => (await waitingSummary(db, indexId)).count,
+    onPublished: ({ journalIds, changedPaths }) =>
+      post({ kind: 'published', indexId, journalIds, changedPaths }),
+    onState: (state) => post({ kind: 'state', indexId, state }),
+    onFatal: (error) => post({ kind: 'fatal', indexId, reason: errorFields(error) }),
+  });
+}
+
+async function readSigners({ keyFiles, passphraseFile }: PublishedIndex) {
+  const passphrase = await readSecretFile(passphraseFile);
+  return Promise.all(keyFiles.map((path) => readPrivateKeyFile(path, passphrase)));
+}
+
+function requireRow(rows: ReadonlyMap<number, IndexRow>, { indexId }: PublishedIndex): IndexRow {
+  const row = rows.get(indexId);
+  if (row === undefined) throw new Error(`The database has no index ${indexId}.`);
+  return row;
+}
+
+const threadLog: PublisherLog = {
+  info: (fields, message) => post({ kind: 'log', level: 'info', fields, message }),
+  warn: (fields, message) => post({ kind: 'log', level: 'warn', fields, message }),
+};
+
+function post(message: PublisherMessage): void {
+  parentPort?.postMessage(message);
+}
+
+run(workerData as PublisherThreadData).catch((error: unknown) => {
+  post({ kind: 'refused', reason: errorFields(error) });
+  parentPort?.close();
+});
