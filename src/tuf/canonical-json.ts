@@ -1,5 +1,5 @@
 import { compareCodePoints } from './code-points.ts';
-import type { JsonValue } from './json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 
 /**
  * OLPC canonical JSON as TUF signs it: no white space, names in code point order, only `\` and `"` escaped (control
@@ -17,9 +17,7 @@ export function canonicalJsonText(value: JsonValue): string {
   if (value === null || typeof value === 'boolean') return String(value);
   if (isArray(value)) return `[${value.map(canonicalJsonText).join(',')}]`;
   let text = '{';
-  for (const name of sortedNames(value)) {
-    const member = value.get(name);
-    if (member === undefined) continue;
+  for (const [name, member] of sortedMembers(value)) {
     if (text.length > 1) text += ',';
     text += canonicalString(name) + ':' + canonicalJsonText(member);
   }
@@ -53,12 +51,14 @@ function canonicalInteger(value: number): string {
   return String(value);
 }
 
-function sortedNames(object: ReadonlyMap<string, JsonValue>): readonly string[] {
-  const names = [...object.keys()];
-  const isSorted = names.every(
-    (name, index) => index === 0 || compareCodePoints(names[index - 1] ?? '', name) < 0,
-  );
-  return isSorted ? names : names.sort(compareCodePoints);
+function sortedMembers(object: JsonObject): readonly (readonly [string, JsonValue])[] {
+  const members = [...object];
+  let previous = '';
+  for (const [name] of members) {
+    if (compareCodePoints(previous, name) > 0) return members.sort(([a], [b]) => compareCodePoints(a, b));
+    previous = name;
+  }
+  return members;
 }
 
 function isArray(value: JsonValue): value is readonly JsonValue[] {

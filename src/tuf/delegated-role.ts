@@ -75,7 +75,9 @@ export class DelegatedRole extends Role {
 
   /** Whether the role is trusted with the path; `pathHash` is `targetPathHash(path)`. */
   matches(path: string, pathHash: string): boolean {
-    if (this.paths !== undefined) return this.paths.some((pattern) => matchesPathPattern(path, pattern));
-    return (this.pathHashPrefixes ?? []).some((prefix) => pathHash.startsWith(prefix));
+    return (
+      (this.paths ?? []).some((pattern) => matchesPathPattern(path, pattern)) ||
+      (this.pathHashPrefixes ?? []).some((prefix) => pathHash.startsWith(prefix))
+    );
   }
 }

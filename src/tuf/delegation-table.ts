@@ -1,48 +1,52 @@
 import type { DelegatedRole } from './delegated-role.ts';
 import { hasWildcard, matchesPathPattern } from './path-pattern.ts';
 
-/** A pattern and the place of its role among the delegations. */
-interface PatternEntry {
-  readonly pattern: string;
+/** A role and its place among the delegations. */
+interface Entry {
+  readonly role: DelegatedRole;
   readonly order: number;
+}
+
+interface PatternEntry extends Entry {
+  readonly pattern: string;
 }
 
 /**
  * Finds the delegations that match a path without looking at all of them: hash prefixes by table, patterns by their
- * leading segments without wildcards. Built once in one pass over the delegations.
+ * leading segments without wildcards. Built in one pass over the delegations.
  */
 export class DelegationTable {
-  readonly #roles: readonly DelegatedRole[];
-  readonly #byHashPrefix = new Map<string, number[]>();
-  readonly #prefixLengths: readonly number[];
+  readonly #byHashPrefix = new Map<string, Entry[]>();
+  readonly #prefixLengths = new Set<number>();
   readonly #byLiteralStart = new Map<string, PatternEntry[]>();
 
-  constructor(roles: readonly DelegatedRole[]) {
-    this.#roles = roles;
-    const lengths = new Set<number>();
-    roles.forEach((role, order) => {
+  constructor(roles: Iterable<DelegatedRole>) {
+    let order = 0;
+    for (const role of roles) {
       for (const prefix of role.pathHashPrefixes ?? []) {
-        lengths.add(prefix.length);
-        push(this.#byHashPrefix, prefix, order);
+        this.#prefixLengths.add(prefix.length);
+        push(this.#byHashPrefix, prefix, { role, order });
       }
-      for (const pattern of role.paths ?? [])
-        push(this.#byLiteralStart, literalStart(pattern), { pattern, order });
-    });
-    this.#prefixLengths = [...lengths];
+      for (const pattern of role.paths ?? []) {
+        push(this.#byLiteralStart, literalStart(pattern), { role, order, pattern });
+      }
+      order++;
+    }
   }
 
   /** The matching delegations in their order of appearance. */
   find(path: string, pathHash: string): readonly DelegatedRole[] {
-    const orders = new Set<number>();
+    const found = new Map<number, DelegatedRole>();
     for (const length of this.#prefixLengths) {
-      for (const order of this.#byHashPrefix.get(pathHash.slice(0, length)) ?? []) orders.add(order);
+      const entries = this.#byHashPrefix.get(pathHash.slice(0, length)) ?? [];
+      for (const { role, order } of entries) found.set(order, role);
     }
     for (const start of starts(path)) {
-      for (const { pattern, order } of this.#byLiteralStart.get(start) ?? []) {
-        if (!orders.has(order) && matchesPathPattern(path, pattern)) orders.add(order);
+      for (const { role, order, pattern } of this.#byLiteralStart.get(start) ?? []) {
+        if (!found.has(order) && matchesPathPattern(path, pattern)) found.set(order, role);
       }
     }
-    return [...orders].sort((a, b) => a - b).flatMap((order) => this.#roles[order] ?? []);
+    return [...found].sort(([a], [b]) => a - b).map(([, role]) => role);
   }
 }
 

@@ -39,15 +39,17 @@ export class Delegations {
   readonly roles: ReadonlyMap<string, DelegatedRole> | undefined;
   readonly succinctRoles: SuccinctRoles | undefined;
   readonly unrecognizedFields: JsonObject;
-  #table: DelegationTable | undefined;
+  readonly #search: (path: string, pathHash: string) => readonly DelegationMatch[];
 
   /** @throws {MalformedMetadataError} */
   constructor(fields: DelegationsFields) {
-    const isOne = (fields.roles === undefined) !== (fields.succinctRoles === undefined);
+    const { roles, succinctRoles } = fields;
+    const isOne = (roles === undefined) !== (succinctRoles === undefined);
     check(isOne, 'roles', 'exactly one of roles and succinct_roles must be there');
     this.keys = fields.keys;
-    this.roles = fields.roles === undefined ? undefined : byName(fields.roles);
-    this.succinctRoles = fields.succinctRoles;
+    this.roles = roles === undefined ? undefined : byName(roles);
+    this.succinctRoles = succinctRoles;
+    this.#search = succinctRoles === undefined ? searchRoles(roles ?? []) : searchBins(succinctRoles);
     this.unrecognizedFields = fields.unrecognizedFields ?? NO_FIELDS;
   }
 
@@ -78,12 +80,7 @@ export class Delegations {
 
   /** The delegations trusted with the path, in search order. Succinct bins count as terminating, as in all clients. */
   rolesForTarget(path: string): readonly DelegationMatch[] {
-    const pathHash = targetPathHash(path);
-    if (this.succinctRoles !== undefined) {
-      return [{ name: this.succinctRoles.roleForPathHash(pathHash), terminating: true }];
-    }
-    this.#table ??= new DelegationTable([...(this.roles?.values() ?? [])]);
-    return this.#table.find(path, pathHash);
+    return this.#search(path, targetPathHash(path));
   }
 
   /**
@@ -117,4 +114,14 @@ function byName(roles: readonly DelegatedRole[]): ReadonlyMap<string, DelegatedR
     named.set(role.name, role);
   }
   return named;
+}
+
+/** Looks roles up in a table that is built when the first path is searched. */
+function searchRoles(roles: readonly DelegatedRole[]) {
+  let table: DelegationTable | undefined;
+  return (path: string, pathHash: string) => (table ??= new DelegationTable(roles)).find(path, pathHash);
+}
+
+function searchBins(bins: SuccinctRoles) {
+  return (_path: string, pathHash: string) => [{ name: bins.roleForPathHash(pathHash), terminating: true }];
 }

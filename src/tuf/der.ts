@@ -28,8 +28,8 @@ export class DerReader {
     const count = first & 0x7f;
     if (count < 1 || count > 3) return undefined;
     let length = 0;
-    for (let index = 0; index < count; index++)
-      length = length * 256 + (this.#bytes[this.#position + index] ?? 0);
+    for (const byte of this.#bytes.subarray(this.#position, this.#position + count))
+      length = length * 256 + byte;
     this.#position += count;
     const isMinimal = length >= (count === 1 ? 0x80 : 2 ** (8 * (count - 1)));
     return isMinimal ? length : undefined;

@@ -1,9 +1,7 @@
-const HEX_BYTES = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-
 /** Lower-case hexadecimal. */
 export function encodeHex(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += HEX_BYTES[byte] ?? '';
+  for (const byte of bytes) text += (byte + 0x100).toString(16).slice(1);
   return text;
 }
 

@@ -1,5 +1,4 @@
 import { canonicalJsonText, encodeCanonicalJson } from './canonical-json.ts';
-import { KeyError } from './errors.ts';
 import { NO_FIELDS, check, readObject, readString, unrecognized } from './fields.ts';
 import { encodeHex } from './hex.ts';
 import type { JsonObject, JsonValue } from './json.ts';
@@ -22,7 +21,7 @@ export class Key {
   readonly public: string;
   readonly unrecognizedFields: JsonObject;
   readonly #unrecognizedKeyval: JsonObject;
-  #decoded: PublicKey | KeyError | undefined;
+  #decoded: PublicKey | undefined;
 
   private constructor(
     keyId: string,
@@ -76,12 +75,11 @@ export class Key {
   }
 
   /**
-   * The key decoded; decoded once.
+   * The key decoded.
    * @throws {KeyError} when this key cannot verify anything
    */
   get publicKey(): PublicKey {
-    this.#decoded ??= this.#decode();
-    if (this.#decoded instanceof KeyError) throw this.#decoded;
+    this.#decoded ??= decodePublicKey(this.keyType, this.scheme, this.public);
     return this.#decoded;
   }
 
@@ -90,14 +88,5 @@ export class Key {
     return (
       this.keyId === other.keyId && canonicalJsonText(this.toJson()) === canonicalJsonText(other.toJson())
     );
-  }
-
-  #decode(): PublicKey | KeyError {
-    try {
-      return decodePublicKey(this.keyType, this.scheme, this.public);
-    } catch (error) {
-      if (error instanceof KeyError) return error;
-      throw error;
-    }
   }
 }

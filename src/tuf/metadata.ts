@@ -1,7 +1,7 @@
-import { encodeCanonicalJson, canonicalJsonText, encodeUtf8 } from './canonical-json.ts';
+import { canonicalJsonText, canonicalString, encodeCanonicalJson, encodeUtf8 } from './canonical-json.ts';
 import { compareCodePoints } from './code-points.ts';
 import { MalformedMetadataError } from './errors.ts';
-import { NO_FIELDS, asObject, readArray, unrecognized, within } from './fields.ts';
+import { NO_FIELDS, asObject, readArray, readObject, unrecognized, within } from './fields.ts';
 import { JsonError, parseJsonDocument } from './json.ts';
 import type { JsonDocument, JsonLimits, JsonObject } from './json.ts';
 import { Root } from './root.ts';
@@ -73,9 +73,10 @@ export class Metadata<T extends Signed> {
     try {
       const document = parseJsonDocument(bytes, options);
       const envelope = asObject(document.value, 'envelope');
-      const signed = within('signed', () => READERS[type](asObject(envelope.get('signed'), 'value')));
+      const json = readObject(envelope, 'signed');
+      const signed = within('signed', () => READERS[type](json));
       const signatures = readSignatures(readArray(envelope, 'signatures'));
-      return new Metadata(signed, signatures, signedBytesOf(document), unrecognized(envelope, KNOWN));
+      return new Metadata(signed, signatures, signedBytesOf(document, json), unrecognized(envelope, KNOWN));
     } catch (error) {
       if (error instanceof JsonError) throw new MalformedMetadataError(error.message, { role, cause: error });
       if (!(error instanceof MalformedMetadataError)) throw error;
@@ -126,20 +127,15 @@ export function encodeEnvelope(
   signedBytes: Uint8Array,
   unrecognizedFields: JsonObject = NO_FIELDS,
 ): Uint8Array {
-  const placeholder = 0;
-  const envelope = new Map(unrecognizedFields)
-    .set(
-      'signatures',
-      signatures.map((signature) => signature.toJson()),
-    )
-    .set('signed', placeholder);
-  const signed = new TextDecoder('utf-8', { ignoreBOM: true }).decode(signedBytes);
-  const parts: string[] = [];
-  for (const name of [...envelope.keys()].sort(compareCodePoints)) {
-    const value = name === 'signed' ? signed : canonicalJsonText(envelope.get(name) ?? null);
-    parts.push(`${canonicalJsonText(name)}:${value}`);
-  }
-  return encodeUtf8(escapeControlCharacters(`{${parts.join(',')}}`));
+  const members = new Map<string, string>();
+  for (const [name, value] of unrecognizedFields) members.set(name, canonicalJsonText(value));
+  members.set('signatures', canonicalJsonText(signatures.map((signature) => signature.toJson())));
+  members.set('signed', new TextDecoder('utf-8', { ignoreBOM: true }).decode(signedBytes));
+  const text = [...members]
+    .sort(([a], [b]) => compareCodePoints(a, b))
+    .map(([name, value]) => `${canonicalString(name)}:${value}`)
+    .join(',');
+  return encodeUtf8(escapeControlCharacters(`{${text}}`));
 }
 
 /** In canonical text control characters stand inside strings only, so that they can be escaped where they are. */
@@ -150,9 +146,8 @@ function escapeControlCharacters(text: string): string {
   );
 }
 
-function signedBytesOf(document: JsonDocument): Uint8Array {
+/** The received span itself when it is canonical already, which is what spares a client the encoding. */
+function signedBytesOf(document: JsonDocument, signed: JsonObject): Uint8Array {
   const member = document.members.get('signed');
-  if (member?.canonical === true) return member.bytes;
-  const signed = (document.value as JsonObject).get('signed');
-  return encodeCanonicalJson(signed ?? null);
+  return member?.canonical === true ? member.bytes : encodeCanonicalJson(signed);
 }

@@ -1,5 +1,5 @@
 import { constants, createHash, randomBytes, sign } from 'node:crypto';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { generateSigner } from '../../test/tools/tuf-signers.ts';
 import type { TestSigner } from '../../test/tools/tuf-signers.ts';
 import type { DigestAlgorithm, TufCrypto } from './crypto.ts';
@@ -172,5 +172,27 @@ describe.each(implementations)('%s', (name, crypto) => {
 describe('defaultCrypto', () => {
   it('is Node.js itself where there is one', () => {
     expect(defaultCrypto).toBeInstanceOf(NodeCrypto);
+  });
+});
+
+describe('where something is missing', () => {
+  it('NodeCrypto is undefined where there is no Node.js', () => {
+    vi.stubGlobal('process', undefined);
+    expect(NodeCrypto.create()).toBeUndefined();
+    vi.stubGlobal('process', {});
+    expect(NodeCrypto.create()).toBeUndefined();
+    vi.unstubAllGlobals();
+  });
+
+  it('WebCrypto names a scheme that the browser does not know', async () => {
+    const importKey = () => Promise.reject(new DOMException('Unrecognized name.', 'NotSupportedError'));
+    const crypto = new WebCrypto({ importKey } as unknown as typeof globalThis.crypto.subtle);
+    const { key } = signerOf('ed25519');
+    await expect(crypto.verify(key, new Uint8Array(64), message)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'UNSUPPORTED_SCHEME',
+        message: 'unsupported scheme "ed25519" in this WebCrypto',
+      }),
+    );
   });
 });

@@ -1,3 +1,5 @@
+import { compareCodePoints } from './code-points.ts';
+
 /**
  * Whether a target path matches a path pattern (spec 4.5, PATHPATTERN): segment by segment as Python's `fnmatch` does,
  * case-sensitive, `*`, `?`, `[a-z]`, `[!a-z]`, none of which crosses a `/`; everything else stands for itself.
@@ -8,7 +10,7 @@ export function matchesPathPattern(path: string, pattern: string): boolean {
   const patternSegments = pattern.split('/');
   return (
     pathSegments.length === patternSegments.length &&
-    patternSegments.every((segment, index) => matchesSegment(pathSegments[index] ?? '', segment))
+    patternSegments.every((segment, index) => matchesSegment(pathSegments[index] as string, segment))
   );
 }
 
@@ -29,13 +31,13 @@ function matchesSegment(segment: string, pattern: string): boolean {
       retryPosition = position;
       continue;
     }
-    const next = at < pattern.length ? matchOne(segment, position, pattern, at) : -1;
+    const next = matchOne(characterAt(segment, position), pattern, at);
     if (next >= 0) {
-      position += characterLength(segment, position);
+      position += characterAt(segment, position).length;
       at = next;
     } else if (retryAt >= 0) {
       // The last star takes one character more; earlier stars never need to.
-      retryPosition += characterLength(segment, retryPosition);
+      retryPosition += characterAt(segment, retryPosition).length;
       position = retryPosition;
       at = retryAt;
     } else return false;
@@ -45,15 +47,13 @@ function matchesSegment(segment: string, pattern: string): boolean {
 }
 
 /** Matches one character; the place in the pattern behind what matched it, or -1. */
-function matchOne(segment: string, position: number, pattern: string, at: number): number {
-  const unit = pattern[at];
-  if (unit === '?') return at + 1;
-  const character = segment.codePointAt(position) ?? 0;
-  if (unit === '[') {
+function matchOne(character: string, pattern: string, at: number): number {
+  if (pattern[at] === '?') return at + 1;
+  if (pattern[at] === '[') {
     const end = setEnd(pattern, at);
     if (end >= 0) return matchesSet(character, pattern.slice(at + 1, end)) ? end + 1 : -1;
   }
-  return pattern.codePointAt(at) === character ? at + characterLength(pattern, at) : -1;
+  return pattern.startsWith(character, at) ? at + character.length : -1;
 }
 
 /** The place of the `]` that ends the set at `at`, or -1: then the `[` stands for itself. */
@@ -62,20 +62,23 @@ function setEnd(pattern: string, at: number): number {
   return pattern.indexOf(']', pattern[first] === ']' ? first + 1 : first);
 }
 
-function matchesSet(character: number, set: string): boolean {
+function matchesSet(character: string, set: string): boolean {
   const isNegated = set.startsWith('!');
-  const members = Array.from(isNegated ? set.slice(1) : set, (member) => member.codePointAt(0) ?? 0);
-  const dash = 0x2d;
-  for (let index = 0; index < members.length; index++) {
-    const low = members[index] ?? 0;
-    const isRange = members[index + 1] === dash && index + 2 < members.length;
-    const high = isRange ? (members[index + 2] ?? 0) : low;
-    if (isRange) index += 2;
-    if (low <= character && character <= high) return !isNegated;
+  let at = isNegated ? 1 : 0;
+  while (at < set.length) {
+    const low = characterAt(set, at);
+    at += low.length;
+    let high = low;
+    if (set[at] === '-' && at + 1 < set.length) {
+      high = characterAt(set, at + 1);
+      at += 1 + high.length;
+    }
+    if (compareCodePoints(low, character) <= 0 && compareCodePoints(character, high) <= 0) return !isNegated;
   }
   return isNegated;
 }
 
-function characterLength(text: string, position: number): number {
-  return (text.codePointAt(position) ?? 0) > 0xffff ? 2 : 1;
+/** The whole code point at a position, one or two units long. */
+function characterAt(text: string, position: number): string {
+  return String.fromCodePoint(Number(text.codePointAt(position)));
 }

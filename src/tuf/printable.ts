@@ -10,5 +10,5 @@ export function printable(text: string): string {
 }
 
 function escape(character: string): string {
-  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+  return `\\u{${Number(character.codePointAt(0)).toString(16)}}`;
 }

@@ -105,7 +105,7 @@ export function decodePublicKey(keyType: string, scheme: string, publicText: str
   if (row.algorithm.name === 'rsa-pss') {
     const modulus = rsaModulus(raw);
     if (modulus === undefined) throw malformed('is no RSA key of 2048 to 16384 bits');
-    return { algorithm: row.algorithm, spki, material: `rsa:${encodeHex(modulus)}` };
+    return { algorithm: row.algorithm, spki, material: `rsa:${modulus.toString(16)}` };
   }
   if (raw.length !== row.length) throw malformed(`must have ${row.length} bytes, not ${raw.length}`);
   if (row.algorithm.name === 'ecdsa' && raw[0] !== 0x04) throw malformed('must be an uncompressed point');
@@ -140,16 +140,19 @@ function readSpki(spki: Uint8Array, identifier: string): Uint8Array | undefined 
   return encodeHex(algorithm) === identifier ? bits.subarray(1) : undefined;
 }
 
-function rsaModulus(raw: Uint8Array): Uint8Array | undefined {
+function rsaModulus(raw: Uint8Array): bigint | undefined {
   const outer = new DerReader(raw);
   const content = outer.take(DER_SEQUENCE);
   if (content === undefined || !outer.isAtEnd) return undefined;
   const inner = new DerReader(content);
-  const modulus = positiveInteger(inner.take(DER_INTEGER));
-  const exponent = positiveInteger(inner.take(DER_INTEGER));
+  const modulus = unsigned(inner.take(DER_INTEGER));
+  const exponent = unsigned(inner.take(DER_INTEGER));
   if (modulus === undefined || exponent === undefined || !inner.isAtEnd) return undefined;
-  const bits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24;
-  const isOdd = ((exponent.at(-1) ?? 0) & 1) === 1;
-  const isOne = exponent.length === 1 && exponent[0] === 1;
-  return bits >= 2048 && bits <= 16384 && isOdd && !isOne ? modulus : undefined;
+  const bits = modulus.toString(2).length;
+  return bits >= 2048 && bits <= 16384 && exponent > 1n && exponent % 2n === 1n ? modulus : undefined;
+}
+
+function unsigned(content: Uint8Array | undefined): bigint | undefined {
+  const magnitude = positiveInteger(content);
+  return magnitude === undefined ? undefined : BigInt(`0x${encodeHex(magnitude)}`);
 }

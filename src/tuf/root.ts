@@ -1,6 +1,6 @@
 import type { TufCrypto } from './crypto.ts';
 import { RoleNotFoundError } from './errors.ts';
-import { NO_FIELDS, asObject, check, readBoolean, readObject, unrecognized, within } from './fields.ts';
+import { asObject, check, readBoolean, readObject, unrecognized, within } from './fields.ts';
 import type { JsonObject } from './json.ts';
 import { Key } from './key.ts';
 import { keysJson, readKeys } from './keys.ts';
@@ -53,7 +53,6 @@ export class Root extends Signed {
     for (const [name, value] of readObject(json, 'roles')) {
       roles.set(name, within(`roles.${name}`, () => Role.fromJson(asObject(value, name)))); // prettier-ignore
     }
-    const fields = unrecognized(json, KNOWN);
     return new Root({
       ...readSignedFields(json, 'root'),
       keys: readKeys(json),
@@ -61,7 +60,7 @@ export class Root extends Signed {
       consistentSnapshot: json.has('consistent_snapshot')
         ? readBoolean(json, 'consistent_snapshot')
         : undefined,
-      unrecognizedFields: fields.size === 0 ? NO_FIELDS : fields,
+      unrecognizedFields: unrecognized(json, KNOWN),
     });
   }
 

@@ -80,7 +80,7 @@ function compress(state: Uint32Array, schedule: Uint32Array, blocks: DataView, o
   [a, b, c, d, e, f, g, h].forEach((word, index) => (state[index] = at(state, index) + word));
 }
 
-/** The arrays are of fixed length, so the fallback never shows. */
+/** For arrays of fixed length and indexes within. */
 function at(words: Uint32Array, index: number): number {
-  return words[index] ?? 0;
+  return words[index] as number;
 }

@@ -71,6 +71,19 @@ describe('TrustedMetadataSet', () => {
     await expect(targets({ version: 2 })).rejects.toThrow(BadVersionNumberError);
   });
 
+  it('lets errors of the cryptography itself through', async () => {
+    const crypto = {
+      digest: () => Promise.reject(new Error('out of memory')),
+      verify: () => true,
+    };
+    set = await TrustedMetadataSet.create(await repository.bytes(repository.root), {
+      referenceTime: NOW,
+      crypto,
+    });
+    await timestamp({ snapshotMeta: new MetaFile({ version: 1, hashes: new Map([['sha256', 'ab']]) }) });
+    await expect(snapshot()).rejects.toThrow('out of memory');
+  });
+
   it('obeys the limits on parsing for every role', async () => {
     const options = { referenceTime: NOW, limits: { maxLength: 3000 } };
     set = await TrustedMetadataSet.create(await repository.bytes(repository.root), options);
