@@ -1,9 +1,11 @@
-import { VerifyingProxy } from '../proxy/proxy.ts';
+import type { VerifyingProxy } from '../proxy/proxy.ts';
+import type { TrustedIndex } from '../proxy/trust-store.ts';
 import type { VerifiedIndex } from '../proxy/verified-index.ts';
 import type { Verdict } from '../proxy/verdict.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { chooseIndex, openIndex, openTrustStore } from './open-index.ts';
+import { startProxy } from './start-proxy.ts';
 import { print, reportVerdict, say } from './terminal.ts';
 
 /** Milliseconds after which a new snapshot of the index is taken. */
@@ -18,7 +20,7 @@ export async function keepProxyRunning(options: {
   const trusted = await chooseIndex(openTrustStore(), options.index);
   const opened = await openIndex(trusted, SESSION_MAX_AGE);
   try {
-    const proxy = await start(opened.index, options.port);
+    const proxy = await start(trusted, opened.index, options.port);
     try {
       say(`serving what ${trusted.url} signed; nothing else leaves this address`);
       print(proxy.simpleUrl);
@@ -33,9 +35,9 @@ export async function keepProxyRunning(options: {
   }
 }
 
-async function start(index: VerifiedIndex, port: number): Promise<VerifyingProxy> {
+async function start(trusted: TrustedIndex, index: VerifiedIndex, port: number): Promise<VerifyingProxy> {
   try {
-    return await VerifyingProxy.start({ index, port, onFailure: reporter() });
+    return await startProxy(trusted, { index, port, onFailure: reporter() });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error;

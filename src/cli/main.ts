@@ -2,15 +2,21 @@
 /** `rind`: reads the command line, runs one command, ends with its exit code. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { registerFsck } from './commands/fsck.ts';
 import { registerPip } from './commands/pip.ts';
 import { registerProxy } from './commands/proxy.ts';
 import { registerRun } from './commands/run.ts';
+import { registerServe } from './commands/serve.ts';
+import { registerToken } from './commands/token.ts';
 import { registerTrust } from './commands/trust.ts';
 import { EXIT } from './exit-codes.ts';
 import { reportError } from './terminal.ts';
 
 /** Every command, in the order of `rind --help`. */
 const COMMANDS: readonly ((program: Command) => void)[] = [
+  registerServe,
+  registerToken,
+  registerFsck,
   registerTrust,
   registerPip,
   registerRun,

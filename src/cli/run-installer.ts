@@ -1,4 +1,3 @@
-import { VerifyingProxy } from '../proxy/proxy.ts';
 import type { TrustedIndex } from '../proxy/trust-store.ts';
 import { isVerificationFailure, type Verdict } from '../proxy/verdict.ts';
 import { CliError } from './cli-error.ts';
@@ -6,6 +5,7 @@ import { recognizeInstaller, refuseArguments } from './installer-arguments.ts';
 import { installerEnvironment } from './installer-environment.ts';
 import { InstallerProcess, type Ending } from './installer-process.ts';
 import { chooseIndex, openIndex, openTrustStore } from './open-index.ts';
+import { startProxy } from './start-proxy.ts';
 import { reportVerdict, say } from './terminal.ts';
 
 export interface RunOptions {
@@ -37,7 +37,7 @@ export async function runInstaller(
   const opened = await openIndex(trusted);
   try {
     const run = new VerifiedRun(trusted);
-    const proxy = await VerifyingProxy.start({ index: opened.index, ...run.listeners });
+    const proxy = await startProxy(trusted, { index: opened.index, ...run.listeners });
     try {
       // While the installer starts; whatever fails here fails again, and is reported, when the installer asks.
       opened.index.refresh().catch(() => undefined);

@@ -4,6 +4,8 @@ export interface SetupValues {
   readonly url: string;
   /** sha256 of the canonical signed part of `root`; undefined while there is no root. */
   readonly fingerprint: string | undefined;
+  /** The version of that root; undefined while there is none. */
+  readonly rootVersion: number | undefined;
 }
 
 /** One thing to do, as lines ready to paste into a shell. */
@@ -32,8 +34,9 @@ export function uploadSteps({ url }: SetupValues): readonly SetupStep[] {
 }
 
 /** How to install, verified, with the installers that people have. The first step is done once per machine. */
-export function installSteps({ url, fingerprint }: SetupValues): readonly SetupStep[] {
-  const first = fingerprint === undefined ? '--root root.json' : `--fingerprint ${fingerprint}`;
+export function installSteps({ url, fingerprint, rootVersion = 1 }: SetupValues): readonly SetupStep[] {
+  const version = rootVersion === 1 ? '' : ` --root-version ${rootVersion}`;
+  const first = fingerprint === undefined ? '--root root.json' : `--fingerprint ${fingerprint}${version}`;
   return [
     { tool: 'trust', purpose: 'once per machine', lines: [`rind trust add ${url} ${first}`] },
     { tool: 'pip', purpose: 'any pip command', lines: ['rind pip install PACKAGE'] },

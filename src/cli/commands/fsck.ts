@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+
+export interface FsckCommandOptions {
+  readonly data: string;
+  readonly json?: boolean;
+}
+
+/** `rind fsck` */
+export function registerFsck(program: Command): void {
+  program
+    .command('fsck')
+    .summary('verify a whole index as a client would')
+    .description(
+      'Reads every metadata file, page and file of an index, verifies all of it from the first root on, and compares it\n' +
+        'with the database. Exit code 0: nothing found. May run beside the server.',
+    )
+    .option('--data <folder>', 'where everything of the index lies', 'rind-data')
+    .option('--json', 'print the findings as JSON')
+    .action(async (options: FsckCommandOptions) => {
+      const { runFsck } = await import('../run-fsck.ts');
+      process.exitCode = await runFsck(options);
+    });
+}

@@ -1,0 +1,48 @@
+import { InvalidArgumentError, type Command } from 'commander';
+
+export interface ServeCommandOptions {
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl?: string;
+}
+
+/** `rind serve` */
+export function registerServe(program: Command): void {
+  program
+    .command('serve')
+    .summary('run an index')
+    .description(
+      'Runs an index with the embedded store. In an empty folder the first start makes a signed trial repository.',
+    )
+    .option('--data <folder>', 'where everything of the index lies', 'rind-data')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <number>', 'port to listen on; 0 takes any that is free', parsePort, 8458)
+    .option('--public-url <url>', 'the URL people use, when a reverse proxy is in front', parsePublicUrl)
+    .action(async (options: ServeCommandOptions) => {
+      const { serve } = await import('../serve.ts');
+      process.exitCode = await serve(options);
+    });
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^[0-9]{1,5}$/.test(text) || port > 65_535)
+    throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+  return port;
+}
+
+function parsePublicUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (
+    url === undefined ||
+    !['http:', 'https:'].includes(url.protocol) ||
+    url.search !== '' ||
+    url.hash !== '' ||
+    url.username !== ''
+  )
+    throw new InvalidArgumentError(
+      'A public URL begins with http:// or https:// and has no user, query or fragment.',
+    );
+  return url.href.endsWith('/') ? url.href : `${url.href}/`;
+}

@@ -1,0 +1,81 @@
+import { chmod, mkdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { CliError } from './cli-error.ts';
+
+/** Where everything of a server with the embedded store lies. Only `tree` is public. */
+export interface DataFolder {
+  readonly path: string;
+  /** What the web serves, as static files. */
+  readonly tree: string;
+  /** Where files grow before they get a name. */
+  readonly temporary: string;
+  readonly database: string;
+  readonly onlineKey: string;
+  /** Opens the online key at every start; mode 0600. */
+  readonly onlinePassphrase: string;
+  readonly offlineKeys: string;
+  /** Of a trial that was not started on a terminal; mode 0600. */
+  readonly offlinePassphrase: string;
+  /** Of a trial that was not started on a terminal; mode 0600. */
+  readonly uploadToken: string;
+}
+
+const OTHERS = 0o077;
+
+export function dataFolderAt(path: string): DataFolder {
+  const root = resolve(path);
+  const at = (...names: string[]): string => join(root, ...names);
+  return {
+    path: root,
+    tree: at('tree'),
+    temporary: at('temporary'),
+    database: at('rind.db'),
+    onlineKey: at('keys', 'online.json'),
+    onlinePassphrase: at('keys', 'online.passphrase'),
+    offlineKeys: at('offline-keys'),
+    offlinePassphrase: at('offline-keys', 'passphrase'),
+    uploadToken: at('upload-token'),
+  };
+}
+
+/** Makes the folder, closed to others, or checks that it is there and closed. Throws CliError. */
+export async function openDataFolder(path: string): Promise<DataFolder> {
+  const folder = dataFolderAt(path);
+  try {
+    const made = await mkdir(folder.path, { recursive: true, mode: 0o700 });
+    // The umask may have taken more than wanted, never less; a folder of somebody else is refused here.
+    if (made !== undefined) await chmod(folder.path, 0o700);
+    await mkdir(join(folder.path, 'keys'), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new CliError(
+      'failure',
+      `The data folder ${folder.path} cannot be used: ${reason(cause)}.`,
+      ['name another one with --data'],
+      { cause },
+    );
+  }
+  await requireClosed(folder.path);
+  return folder;
+}
+
+/** The folder of a server that exists. Throws CliError when there is none. */
+export async function existingDataFolder(path: string): Promise<DataFolder> {
+  const folder = dataFolderAt(path);
+  const found = await stat(folder.database).catch(() => undefined);
+  if (found?.isFile() === true) return folder;
+  throw new CliError('failure', `There is no index in ${folder.path}: ${folder.database} does not exist.`, [
+    'name the data folder of the server with --data; rind serve makes one',
+  ]);
+}
+
+async function requireClosed(path: string): Promise<void> {
+  const { mode } = await stat(path);
+  if (process.platform === 'win32' || (mode & OTHERS) === 0) return;
+  throw new CliError('failure', `${path} holds keys and can be reached by other users of this machine.`, [
+    `chmod 700 ${path}`,
+  ]);
+}
+
+function reason(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

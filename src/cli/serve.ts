@@ -1,0 +1,146 @@
+import { openDatabase, type Database } from '../db/open.ts';
+import { acquireStoreLock } from '../db/store-lock.ts';
+import { startServer, type RunningServer } from '../server/start.ts';
+import { FaultInjector } from '../storage/fault-injector.ts';
+import { PosixStore } from '../storage/posix-store.ts';
+import { openLog, type Log } from '../telemetry/log.ts';
+import { PublisherClient } from '../worker/publisher-client.ts';
+import { CliError } from './cli-error.ts';
+import type { ServeCommandOptions } from './commands/serve.ts';
+import { currentRoot } from './current-root.ts';
+import { openDataFolder, type DataFolder } from './data-folder.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { keptSecrets, setupMessage, shownSecrets, trialMessage } from './serve-messages.ts';
+import { StopRequest } from './stop-request.ts';
+import { say } from './terminal.ts';
+import { ensureTrialRepository, forgetSecretFiles, type TrialRepository } from './trial-repository.ts';
+
+/** The parts of a server that are open at the same time. */
+interface Opened {
+  readonly folder: DataFolder;
+  readonly store: PosixStore;
+  readonly database: Database;
+  readonly repository: TrialRepository;
+  readonly publisher: PublisherClient;
+  readonly log: Log;
+}
+
+/** Runs an index until SIGINT, SIGTERM or SIGHUP. What it says to people and its log go to stderr. */
+export async function serve(options: ServeCommandOptions): Promise<ExitCode> {
+  const faults = FaultInjector.fromEnvironment();
+  const log = openLog({ level: 'warn' });
+  const folder = await openDataFolder(options.data);
+  const stop = new StopRequest();
+  const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary, faults });
+  const database = await openDatabase({
+    path: folder.database,
+    thread: true,
+    ...(faults === undefined ? {} : { beforeCommit: () => faults.before('commit') }),
+  });
+  try {
+    const repository = await prepareRepository(folder, database, store);
+    const publisher = await startPublisher(folder, repository, log, stop);
+    try {
+      await serveUntilStopped(options, { folder, store, database, repository, publisher, log }, stop);
+    } finally {
+      await publisher.close();
+    }
+  } finally {
+    await database.close();
+  }
+  return EXIT.ok;
+}
+
+async function prepareRepository(
+  folder: DataFolder,
+  { db }: Database,
+  store: PosixStore,
+): Promise<TrialRepository> {
+  const lock = await acquireStoreLock(folder.path);
+  try {
+    return await ensureTrialRepository(folder, db, store);
+  } finally {
+    lock.release();
+  }
+}
+
+function startPublisher(
+  folder: DataFolder,
+  { index }: TrialRepository,
+  log: Log,
+  stop: StopRequest,
+): Promise<PublisherClient> {
+  return PublisherClient.start({
+    databasePath: folder.database,
+    storeRoot: folder.tree,
+    temporaryFolder: folder.temporary,
+    lockFolder: folder.path,
+    indexes: [{ indexId: index.id, keyFiles: [folder.onlineKey], passphraseFile: folder.onlinePassphrase }],
+    log,
+    onFatal: (error) => stop.fail(error),
+  });
+}
+
+async function serveUntilStopped(
+  options: ServeCommandOptions,
+  opened: Opened,
+  stop: StopRequest,
+): Promise<void> {
+  const { store, database, repository, publisher, log } = opened;
+  const server = await listen(options, {
+    indexes: [repository.index],
+    db: database.db,
+    store,
+    queue: publisher,
+    log,
+  });
+  try {
+    await tellStart(opened, server.url);
+    await stop.wait();
+    say('stopping: uploads under way get to end');
+  } finally {
+    await server.close();
+  }
+}
+
+async function listen(
+  { host, port, publicUrl }: ServeCommandOptions,
+  parts: Omit<Parameters<typeof startServer>[0], 'host' | 'port' | 'publicUrl'>,
+): Promise<RunningServer> {
+  try {
+    return await startServer({ ...parts, host, port, ...(publicUrl === undefined ? {} : { publicUrl }) });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE')
+      throw new CliError('failure', `Port ${port} on ${host} is in use.`, ['name another with --port'], {
+        cause,
+      });
+    if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      throw new CliError('failure', `It is not possible to listen on ${host}, port ${port} (${code}).`, [], {
+        cause,
+      });
+    throw cause;
+  }
+}
+
+async function tellStart({ folder, repository, database, store }: Opened, url: string): Promise<void> {
+  const root = await currentRoot(database.db, store, repository.index);
+  const parts = [`Rind serves ${folder.path} on ${url}`];
+  const { secrets } = repository;
+  if (secrets !== undefined) {
+    parts.push(trialMessage(folder.path));
+    if (process.stderr.isTTY) {
+      parts.push(shownSecrets(secrets));
+      await forgetSecretFiles(folder);
+    } else {
+      parts.push(
+        keptSecrets([
+          { what: 'upload token', path: folder.uploadToken },
+          { what: 'passphrase of the offline keys', path: folder.offlinePassphrase },
+        ]),
+      );
+    }
+  }
+  parts.push(setupMessage({ url, ...root }));
+  say(parts.join('\n\n'));
+}
