@@ -89,7 +89,7 @@ export async function takeJournal(
   return taken;
 }
 
-/** How many changes wait, and of which projects. */
+/** How many changes are not public yet, and of which projects: those that wait and those of a publication that is still open. */
 export async function waitingSummary(
   db: Executor,
   indexId: number,
@@ -98,7 +98,18 @@ export async function waitingSummary(
     .selectFrom('journal')
     .select(['project_id', (eb) => eb.fn.countAll<number>().as('count')])
     .where('index_id', '=', indexId)
-    .where('publication_id', 'is', null)
+    .where((eb) =>
+      eb.or([
+        eb('publication_id', 'is', null),
+        eb('publication_id', 'in', (query) =>
+          query
+            .selectFrom('publications')
+            .select('id')
+            .where('index_id', '=', indexId)
+            .where('state', '=', 'reserved'),
+        ),
+      ]),
+    )
     .groupBy('project_id')
     .execute();
   return {

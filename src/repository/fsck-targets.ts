@@ -2,15 +2,17 @@ import { findFiles, pageStates, type PageState } from '../db/files.ts';
 import { projectIdsAfter } from '../db/projects.ts';
 import type { Executor, FileRow } from '../db/schema.ts';
 import { findTargets, targetsOfRange, type TargetEntry } from '../db/targets.ts';
-import { metadataSidecarPath, parseIndexPath } from '../pypi/layout.ts';
+import { FormatError } from '../pypi/errors.ts';
+import { metadataSidecarPath, parseIndexPath, simpleJsonPath } from '../pypi/layout.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { TargetFile } from '../tuf/file.ts';
 import type { Targets } from '../tuf/targets.ts';
 import { BinLayout } from './bins.ts';
+import { PublicationError } from './errors.ts';
 import type { Findings } from './finding.ts';
 import type { Delegator } from './fsck-metadata.ts';
 import { checkObject } from './fsck-objects.ts';
-import { projectTargets } from './project-targets.ts';
+import { projectTargets, type ProjectTargets } from './project-targets.ts';
 import type { ServedTree } from './served-tree.ts';
 
 const PROJECTS_TOGETHER = 100;
@@ -51,8 +53,7 @@ export class TargetCheck {
 
   /** One role of the walk, with those that lead to it. */
   async visit(role: string, targets: Targets, delegators: readonly Delegator[]): Promise<void> {
-    if (role === 'bins' && targets.delegations !== undefined)
-      this.#layout = BinLayout.fromDelegations(targets.delegations);
+    if (role === 'bins') this.#layout = this.#readLayout(targets);
     this.#count += targets.targets.size;
     for (const target of targets.targets.values()) {
       if (this.#isMisplaced(role, target.path, delegators)) {
@@ -67,6 +68,16 @@ export class TargetCheck {
     if (!isBin) for (const name of targets.targets.keys()) this.#claimed.add(name);
     await this.#checkObjects(targets);
     if (isBin) await this.#checkRows(role, targets);
+  }
+
+  #readLayout({ delegations, version }: Targets): BinLayout | undefined {
+    try {
+      return delegations && BinLayout.fromDelegations(delegations);
+    } catch (error) {
+      if (!(error instanceof PublicationError)) throw error;
+      this.#findings.add('METADATA_INVALID', error.message, { role: 'bins', version });
+      return undefined;
+    }
   }
 
   /** Whether a client's search for the path passes this role by, or ends before it. */
@@ -159,7 +170,15 @@ export class TargetCheck {
   }
 
   async #checkProject(state: PageState): Promise<void> {
-    const { targets, pages } = projectTargets(state);
+    const made = targetsOrReason(state);
+    if (typeof made === 'string') {
+      const { name } = state.project;
+      this.#findings.add('PAGE_DIFFERS', `The rows of ${name} make no page: ${made}`, {
+        path: simpleJsonPath(name),
+      });
+      return;
+    }
+    const { targets, pages } = made;
     const signed = await findTargets(this.#db, this.#indexId, targets.keys());
     for (const [path, { sha256 }] of targets) {
       if (signed.get(path)?.sha256 === sha256) continue;
@@ -173,5 +192,15 @@ export class TargetCheck {
 
   #differs(path: string, role: string, what: string): void {
     this.#findings.add('TARGET_DIFFERS', `${path} ${what}.`, { role, path });
+  }
+}
+
+/** Rows that were changed by hand may make no page; the check tells so and goes on. */
+function targetsOrReason(state: PageState): ProjectTargets | string {
+  try {
+    return projectTargets(state);
+  } catch (error) {
+    if (error instanceof FormatError) return error.message;
+    throw error;
   }
 }
