@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { negotiate, PAGE_CONTENT_TYPES, type PageFormat } from '../pypi/simple.ts';
 import { explain } from './explain.ts';
 import { refusedFile, refusedPage, type Answer } from './failure-answer.ts';
 import { keepWaiting } from './keep-waiting.ts';
+import { createToken } from './proxy-address.ts';
 import { guardRequest } from './request-guard.ts';
 import { parseRoute, routeSubject, type Route } from './route.ts';
 import { isNotModified, plainText, send, sendFile } from './send.ts';
@@ -41,7 +41,7 @@ export class VerifyingProxy {
 
   private constructor(options: ProxyOptions) {
     this.#options = options;
-    this.#token = options.token ?? randomBytes(24).toString('base64url');
+    this.#token = options.token ?? createToken();
     this.#clock = options.clock ?? (() => new Date());
     this.#server = createServer({ requestTimeout: 30_000, maxHeaderSize: 16_384 }, (request, response) => {
       void this.#answer(request, response);
@@ -56,6 +56,10 @@ export class VerifyingProxy {
     });
     proxy.#port = (proxy.#server.address() as AddressInfo).port;
     return proxy;
+  }
+
+  get port(): number {
+    return this.#port;
   }
 
   /** `http://127.0.0.1:<port>/<token>/` */

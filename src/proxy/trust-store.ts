@@ -36,6 +36,8 @@ export interface TrustedIndex {
   readonly rootPath: string;
   /** Folder of the TUF client's trusted metadata. */
   readonly metadataFolder: string;
+  /** Where the proxy of this index listened last. */
+  readonly addressPath: string;
   /** Folder for what is kept for this trust alone: installers' caches, verified files. */
   readonly cacheFolder: string;
 }
@@ -50,10 +52,11 @@ export interface TrustDecision {
 const RECORD = 'index.json';
 const ROOT = 'root.json';
 const METADATA = 'metadata';
+const ADDRESS = 'proxy-address';
 const FORMAT = 1;
 
 /**
- * The trusted indexes of a user: `<state>/trust/<id>/{index.json, root.json, metadata/}`, folders of mode 0700. An index
+ * The trusted indexes of a user: `<state>/trust/<id>/{index.json, root.json, metadata/, proxy-address}`, folders of mode 0700. An index
  * is there whole or not at all.
  */
 export class TrustStore {
@@ -166,6 +169,7 @@ export class TrustStore {
       ...record,
       rootPath: join(folder, ROOT),
       metadataFolder: join(folder, METADATA),
+      addressPath: join(folder, ADDRESS),
       cacheFolder: join(this.#cacheFolder, id),
     };
   }
