@@ -43,13 +43,13 @@ export class Delegations {
 
   /** @throws {MalformedMetadataError} */
   constructor(fields: DelegationsFields) {
-    const { roles, succinctRoles } = fields;
-    const isOne = (roles === undefined) !== (succinctRoles === undefined);
+    const { roles = [], succinctRoles } = fields;
+    const isOne = (fields.roles === undefined) !== (succinctRoles === undefined);
     check(isOne, 'roles', 'exactly one of roles and succinct_roles must be there');
     this.keys = fields.keys;
-    this.roles = roles === undefined ? undefined : byName(roles);
+    this.roles = fields.roles === undefined ? undefined : byName(roles);
     this.succinctRoles = succinctRoles;
-    this.#search = succinctRoles === undefined ? searchRoles(roles ?? []) : searchBins(succinctRoles);
+    this.#search = succinctRoles === undefined ? searchRoles(roles) : searchBins(succinctRoles);
     this.unrecognizedFields = fields.unrecognizedFields ?? NO_FIELDS;
   }
 

@@ -117,6 +117,25 @@ describe('Metadata.fromBytes', () => {
     expect(() => Metadata.fromBytes(bytes, 'root', { maxValues: 10 })).toThrow('values');
   });
 
+  it('takes a missing consistent_snapshot for false, and does not add it', () => {
+    const without = edit('root', '"consistent_snapshot":true,', '');
+    const { signed } = read('root', without);
+    expect((signed as Root).consistentSnapshot).toBe(false);
+    expect(canonicalJsonText(signed.toJson())).toBe(without);
+    expect((read('root', VALID.root).signed as Root).consistentSnapshot).toBe(true);
+    const no = edit('root', '"consistent_snapshot":true', '"consistent_snapshot":false');
+    expect(canonicalJsonText(read('root', no).signed.toJson())).toBe(no);
+  });
+
+  it.each(['1.0', '1.0.0', '1.99', '1.0.34'])('takes spec_version %s', (version) => {
+    expect(read('root', edit('root', '1.0.31', version)).signed.specVersion).toBe(version);
+  });
+
+  it('tolerates the role mirrors in root', () => {
+    const text = edit('root', '"roles":{', '"roles":{"mirrors":{"keyids":[],"threshold":1},');
+    expect((read('root', text).signed as Root).roles.size).toBe(5);
+  });
+
   it.each(
     TYPES.flatMap((type) => TYPES.filter((other) => other !== type).map((other) => [type, other] as const)),
   )('refuses %s where %s is expected', (type, other) => {

@@ -102,6 +102,8 @@ describe('decodePublicKey', () => {
     }
     const one = Buffer.concat([der.subarray(0, -5), Buffer.from('0203000001', 'hex')]);
     malformed('rsa', 'rsassa-pss-sha256', pemOf(one));
+    const noSequence = Buffer.from('3015300d06092a864886f70d0101010500030400020100', 'hex');
+    malformed('rsa', 'rsassa-pss-sha256', pemOf(noSequence));
   });
 
   it('refuses compressed points, which would be one key in two forms', () => {
@@ -126,6 +128,10 @@ describe('decodePublicKey', () => {
     malformed('ecdsa', 'ecdsa-sha2-nistp256', pemOf(Buffer.concat([der, Buffer.of(0)])));
     const longLength = Buffer.concat([Buffer.of(0x30, 0x81), der.subarray(1)]);
     malformed('ecdsa', 'ecdsa-sha2-nistp256', pemOf(longLength));
+    for (const length of ['80', '8400000059', '820059', '83000059']) {
+      const other = Buffer.concat([Buffer.of(0x30), Buffer.from(length, 'hex'), der.subarray(2)]);
+      malformed('ecdsa', 'ecdsa-sha2-nistp256', pemOf(other));
+    }
     malformed('ecdsa', 'ecdsa-sha2-nistp256', derOf(p256.public).toString('hex'));
     malformed('ecdsa', 'ecdsa-sha2-nistp256', p256.public.replace('PUBLIC', 'PRIVATE'));
     malformed('ecdsa', 'ecdsa-sha2-nistp256', `${p256.public}${p256.public}`);

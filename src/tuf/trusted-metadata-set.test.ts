@@ -224,6 +224,12 @@ describe('fast-forward recovery (spec 5.3.11)', () => {
     },
   );
 
+  it('is due when a key id was added whose key is not there yet', async () => {
+    const old = repository.signers.timestamp.key.keyId;
+    const role = new Role({ keyIds: [old, 'announced'], threshold: 1 });
+    expect(await after((roles) => roles.set('timestamp', role))).toBe(true);
+  });
+
   it('is not due for a new root as such, a new targets key, or the same key under another id', async () => {
     expect(await after(() => undefined)).toBe(false);
     set = await start();

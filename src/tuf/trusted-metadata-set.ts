@@ -318,8 +318,8 @@ function checkSnapshotVersions(next: Snapshot, trusted: Snapshot): void {
 function keysChanged(role: string, before: Root, after: Root): boolean {
   const describe = (root: Root): string => {
     const entry = root.roles.get(role);
-    const keys = new Set((entry?.keyIds ?? []).map((keyId) => root.keys.get(keyId)?.public ?? keyId));
-    return JSON.stringify([entry?.threshold, ...[...keys].sort()]);
+    const keys = entry?.keyIds.map((keyId) => root.keys.get(keyId)?.public ?? keyId);
+    return JSON.stringify([entry?.threshold, keys?.sort()]);
   };
   return describe(before) !== describe(after);
 }
