@@ -53,7 +53,7 @@ export class SimulatedClient {
   /** The versions of the metadata in the folder, by file name without `.json`. */
   async trusted(): Promise<Readonly<Record<string, number>>> {
     const versions: Record<string, number> = {};
-    for (const name of (await readdir(this.metadataDir).catch(() => [])).toSorted()) {
+    for (const name of await readdir(this.metadataDir).catch(() => [])) {
       if (name.endsWith('.json')) {
         const { signed } = JSON.parse(await readFile(join(this.metadataDir, name), 'utf8')) as {
           readonly signed: { readonly version: number };

@@ -178,9 +178,6 @@ function asDownloadError(url: string, error: unknown): unknown {
   if (error instanceof DownloadError) {
     return error;
   }
-  if (error instanceof Error && error.name === 'AbortError') {
-    return downloadFailed('ABORTED', url, 'the download was ended', error);
-  }
   const code = (error as { readonly code?: unknown } | undefined)?.code;
   const detail = typeof code === 'string' ? ` (${code})` : '';
   const isGzipDamaged = typeof code === 'string' && code.startsWith('Z_');

@@ -112,7 +112,12 @@ export class MetadataDir {
       } finally {
         await file.close();
       }
-      await rename(temporary, join(folder, name));
+      try {
+        await rename(temporary, join(folder, name));
+      } catch (error) {
+        await unlink(temporary).catch(() => undefined);
+        throw error;
+      }
       if (durable) {
         await syncFolder(folder);
       }

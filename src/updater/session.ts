@@ -50,19 +50,16 @@ export class Session {
 
   /** Loads the trusted root; makes no request. */
   static async start(context: SessionContext, referenceTime: Date): Promise<Session> {
-    await context.metadataDir.prepare();
-    const files = new TrustedFiles(context.metadataDir, context.config);
-    const local = await files.root();
-    const initial = context.bootstrapRoot ?? local;
+    const files = await TrustedFiles.open(context.metadataDir, context.config);
+    const initial = context.bootstrapRoot ?? files.root;
     if (initial === undefined) {
       const reason = 'there is no trusted root here; set up trust in the repository first';
       throw new LocalFileError('NO_TRUSTED_ROOT', context.metadataDir.path, reason);
     }
     const trusted = await TrustedMetadataSet.create(initial, { referenceTime, crypto: context.crypto });
     const session = new Session(context, files, trusted);
-    if (context.bootstrapRoot !== undefined) {
-      await session.#replayHistory(context.bootstrapRoot, local);
-    }
+    const newest = await session.#replayHistory(initial);
+    await files.adoptRoot(trusted.root, newest);
     return session;
   }
 
@@ -116,19 +113,18 @@ export class Session {
     return undefined;
   }
 
-  /** Goes from the bootstrap root to the newest root of earlier sessions, each signed by the one before. */
-  async #replayHistory(bootstrapRoot: Uint8Array, local: Uint8Array | undefined): Promise<void> {
-    let newest = bootstrapRoot;
-    for (let count = 0; count < this.#context.config.maxRootRotations; count += 1) {
+  /** Goes from a bootstrap root to the newest root of earlier sessions, each signed by the one before. */
+  async #replayHistory(initial: Uint8Array): Promise<Uint8Array> {
+    let newest = initial;
+    const { bootstrapRoot, config } = this.#context;
+    for (let count = 0; count < config.maxRootRotations && bootstrapRoot !== undefined; count += 1) {
       const bytes = await this.#files.rootOfHistory(this.trusted.root.version + 1);
       if (bytes === undefined || (await ignoreRefusal(this.trusted.updateRoot(bytes))) === undefined) {
         break;
       }
       newest = bytes;
     }
-    if (local === undefined || Buffer.compare(local, newest) !== 0) {
-      await this.#files.saveRoot(this.trusted.root, newest, undefined);
-    }
+    return newest;
   }
 
   /** Specification 5.3. */
@@ -164,7 +160,7 @@ export class Session {
   /** Specification 5.4. */
   async #updateTimestamp(): Promise<void> {
     const { config } = this.#context;
-    const local = await this.#files.baseline('timestamp');
+    const local = this.#files.baseline('timestamp');
     if (config.offline) {
       await this.trusted.updateTimestamp(this.#cached(local, 'timestamp'));
       return;
@@ -188,7 +184,7 @@ export class Session {
   /** Specification 5.5. */
   async #updateSnapshot(): Promise<void> {
     const { config } = this.#context;
-    const local = await this.#files.baseline('snapshot');
+    const local = this.#files.baseline('snapshot');
     if (config.offline) {
       await this.trusted.updateSnapshot(this.#cached(local, 'snapshot'), { trusted: true });
       return;

@@ -8,45 +8,50 @@ import type { MetadataDir } from './metadata-dir.ts';
 type VersionedRole = 'root' | 'timestamp' | 'snapshot';
 
 /**
- * One session's view of the metadata folder, which other processes may change meanwhile: it never replaces a newer
- * version that another one has verified, and remembers what must no longer serve as the baseline of rollback checks.
+ * One session's view of the metadata folder, which other processes may change meanwhile: everything that rollback
+ * checks start from is read at one moment, and nothing newer that another session has saved is ever replaced.
  */
 export class TrustedFiles {
   readonly #dir: MetadataDir;
-  readonly #maxLengths: Readonly<Record<VersionedRole, number>>;
-  readonly #targetsMaxLength: number;
-  readonly #seen = new Map<string, Uint8Array | undefined>();
+  readonly #config: UpdaterConfig;
+  readonly #seen = new Map<VersionedRole, Uint8Array | undefined>();
+  #retired: ReadonlySet<string> = new Set();
+  #rootVersion = 0;
 
-  constructor(dir: MetadataDir, config: UpdaterConfig) {
+  private constructor(dir: MetadataDir, config: UpdaterConfig) {
     this.#dir = dir;
-    this.#targetsMaxLength = config.targetsMaxLength;
-    this.#maxLengths = {
-      root: config.rootMaxLength,
-      timestamp: config.timestampMaxLength,
-      snapshot: config.snapshotMaxLength,
-    };
+    this.#config = config;
   }
 
-  async root(): Promise<Uint8Array | undefined> {
-    return this.#read('root');
+  /** Reads root, timestamp and snapshot as one process left them. */
+  static async open(dir: MetadataDir, config: UpdaterConfig): Promise<TrustedFiles> {
+    await dir.prepare();
+    const files = new TrustedFiles(dir, config);
+    await dir.exclusively(async () => {
+      for (const role of ['root', 'timestamp', 'snapshot'] as const) {
+        files.#seen.set(role, await files.#read(role));
+      }
+      files.#retired = await dir.readRetired();
+    });
+    return files;
+  }
+
+  get root(): Uint8Array | undefined {
+    return this.#seen.get('root');
   }
 
   async rootOfHistory(version: number): Promise<Uint8Array | undefined> {
-    return this.#dir.readRoot(version, this.#maxLengths.root);
+    return this.#dir.readRoot(version, this.#config.rootMaxLength);
   }
 
   /** The local timestamp or snapshot, unless a key rotation has ended its use. */
-  async baseline(role: 'timestamp' | 'snapshot'): Promise<Uint8Array | undefined> {
-    const bytes = await this.#read(role);
-    if (bytes === undefined) {
-      return undefined;
-    }
-    const retired = await this.#dir.readRetired();
-    return retired.has(sha256(bytes)) ? undefined : bytes;
+  baseline(role: 'timestamp' | 'snapshot'): Uint8Array | undefined {
+    const bytes = this.#seen.get(role);
+    return bytes === undefined || this.#retired.has(sha256(bytes)) ? undefined : bytes;
   }
 
   async targets(role: string): Promise<Uint8Array | undefined> {
-    return this.#dir.read(role, this.#targetsMaxLength);
+    return this.#dir.read(role, this.#config.targetsMaxLength);
   }
 
   /** Needs no care for other processes: what is read back is verified against the snapshot again. */
@@ -54,32 +59,50 @@ export class TrustedFiles {
     await this.#dir.write(role, bytes, { durable: false });
   }
 
+  /** Starts from a root that was trusted already, by this folder's history or by the caller. */
+  async adoptRoot(root: Root, bytes: Uint8Array): Promise<void> {
+    this.#rootVersion = root.version;
+    if (!isEqual(bytes, this.root)) {
+      await this.#dir.exclusively(() => this.#replaceRoot(root, bytes));
+    }
+  }
+
   /**
    * Saves a verified root. If it changes the keys of timestamp or snapshot, their local files stop being the baseline
    * of rollback checks (specification 5.3.11: fast-forward recovery). They are marked instead of deleted, and the mark
    * comes first, so that a crash in between changes nothing.
    */
-  async saveRoot(root: Root, bytes: Uint8Array, previous: Root | undefined): Promise<void> {
+  async saveRoot(root: Root, bytes: Uint8Array, previous: Root): Promise<void> {
+    this.#rootVersion = root.version;
+    const isRotation = hasRotated('timestamp', previous, root) || hasRotated('snapshot', previous, root);
     await this.#dir.exclusively(async () => {
-      if (
-        previous !== undefined &&
-        (hasRotated('timestamp', previous, root) || hasRotated('snapshot', previous, root))
-      ) {
+      if (isRotation && !(await this.#isNewerOnDisk('root', previous.version))) {
         await this.#retireBaseline();
       }
-      await this.#dir.writeRoot(root.version, bytes);
-      await this.#replace('root', root.version, bytes);
+      await this.#replaceRoot(root, bytes);
     });
+    if (isRotation) {
+      this.#retired = new Set(
+        ['timestamp' as const, 'snapshot' as const].map((role) =>
+          sha256(this.#seen.get(role) ?? new Uint8Array()),
+        ),
+      );
+    }
   }
 
+  /** Saves a verified timestamp or snapshot, unless another session has saved a newer one, or a newer root. */
   async save(role: 'timestamp' | 'snapshot', version: number, bytes: Uint8Array): Promise<void> {
-    await this.#dir.exclusively(() => this.#replace(role, version, bytes));
+    await this.#dir.exclusively(async () => {
+      if (!(await this.#isNewerOnDisk('root', this.#rootVersion))) {
+        await this.#replace(role, version, bytes);
+      }
+    });
   }
 
   async #retireBaseline(): Promise<void> {
     const retired = new Set<string>();
     for (const role of ['timestamp', 'snapshot'] as const) {
-      const bytes = await this.#dir.read(role, this.#maxLengths[role]);
+      const bytes = await this.#read(role);
       if (bytes !== undefined) {
         retired.add(sha256(bytes));
       }
@@ -87,21 +110,28 @@ export class TrustedFiles {
     await this.#dir.writeRetired(retired);
   }
 
-  async #read(role: VersionedRole): Promise<Uint8Array | undefined> {
-    const bytes = await this.#dir.read(role, this.#maxLengths[role]);
-    this.#seen.set(role, bytes);
-    return bytes;
+  async #replaceRoot(root: Root, bytes: Uint8Array): Promise<void> {
+    await this.#dir.writeRoot(root.version, bytes);
+    await this.#replace('root', root.version, bytes);
   }
 
-  /** Called with the folder's lock held. */
   async #replace(role: VersionedRole, version: number, bytes: Uint8Array): Promise<void> {
-    const current = await this.#dir.read(role, this.#maxLengths[role]);
-    const seen = this.#seen.get(role);
-    if (current !== undefined && !isEqual(current, seen) && versionOf(role, current) > version) {
-      return;
+    if (!(await this.#isNewerOnDisk(role, version))) {
+      await this.#dir.write(role, bytes, { durable: true });
+      this.#seen.set(role, bytes);
     }
-    await this.#dir.write(role, bytes, { durable: true });
-    this.#seen.set(role, bytes);
+  }
+
+  /** Whether another session has saved a higher version since this one looked. */
+  async #isNewerOnDisk(role: VersionedRole, version: number): Promise<boolean> {
+    const current = await this.#read(role);
+    return (
+      current !== undefined && !isEqual(current, this.#seen.get(role)) && versionOf(role, current) > version
+    );
+  }
+
+  async #read(role: VersionedRole): Promise<Uint8Array | undefined> {
+    return this.#dir.read(role, this.#config[`${role}MaxLength`]);
   }
 }
 

@@ -40,7 +40,7 @@ describe('refresh', () => {
       'metadata/4.root.json',
       ...FIRST_REFRESH.slice(1),
     ]);
-    for (const version of [2, 3]) {
+    for (const version of [1, 2, 3]) {
       const bytes = await readFile(join(client.metadataDir, `root_history/${version}.root.json`));
       expect(bytes).toEqual(Buffer.from(repository.versions('root')[version - 1]!));
     }
@@ -190,10 +190,24 @@ describe('the start of trust', () => {
     );
   });
 
+  it('restores root.json from the root history', async () => {
+    repository.publish(['root']);
+    await client.refresh();
+    await writeFile(join(client.metadataDir, 'root.json'), 'damaged');
+    expect(await client.refresh()).not.toContain('metadata/2.root.json');
+    expect(await readFile(join(client.metadataDir, 'root.json'))).toEqual(
+      Buffer.from(repository.versions('root')[1]!),
+    );
+    expect(await readFile(join(client.metadataDir, 'root_history/1.root.json'))).toEqual(
+      Buffer.from(repository.initialRoot),
+    );
+  });
+
   it('does not follow a damaged root history but the repository', async () => {
     repository.publish(['root']);
     await client.refresh();
     await writeFile(join(client.metadataDir, 'root_history/2.root.json'), 'damaged');
+    await writeFile(join(client.metadataDir, 'root.json'), 'damaged');
     expect(await client.refresh()).toContain('metadata/2.root.json');
     expect(await client.trusted()).toMatchObject({ root: 2 });
   });
