@@ -75,7 +75,7 @@ export function problemOf(error: unknown): Problem {
     return problem(503, 'The disk of the index is full; nothing was stored.', ['Retry-After', '60']);
   }
   if (!(error instanceof RegistryError)) {
-    return problem(500, 'The index failed to answer; its log says why. Nothing was changed.');
+    return problem(500, 'The index failed to answer; its log says why.');
   }
   const headers: string[] = [];
   if (error.code === 'NOT_AUTHENTICATED') {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PageFormat } from '../pypi/simple.ts';
+import { StorageError } from '../storage/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { sendDocument } from './document.ts';
 import type { DocumentCache, DocumentSource } from './document-cache.ts';
@@ -31,6 +32,7 @@ export interface RequestHandlerOptions {
   readonly pathPrefix: string;
   /** Bytes of a refused body that are still read. */
   readonly maxDiscarded: number;
+  readonly onFatal: (error: Error) => void;
 }
 
 const READING = 'GET, HEAD';
@@ -172,6 +174,7 @@ export class RequestHandler {
     if (answer.status === 500) {
       this.#options.log.error({ err: error, method: request.method, url: request.url }, 'request failed');
     }
+    if (error instanceof StorageError && error.code === 'SYNC_FAILED') this.#options.onFatal(error);
     // Half an answer cannot become another one: cut the connection, so that the client does not take it for whole.
     if (response.headersSent) {
       response.destroy();

@@ -18,7 +18,8 @@ const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*/i;
  * @returns undefined for anything that no path of this server can look like; never throws
  */
 export function parseRequestTarget(target: string, pathPrefix = ''): RequestTarget | undefined {
-  const origin = target.startsWith('/') ? target : target.replace(ABSOLUTE_FORM, '') || '/';
+  const origin =
+    target.startsWith('/') || !ABSOLUTE_FORM.test(target) ? target : target.replace(ABSOLUTE_FORM, '') || '/';
   const question = origin.indexOf('?');
   const raw = question === -1 ? origin : origin.slice(0, question);
   const query = question === -1 ? '' : origin.slice(question + 1);

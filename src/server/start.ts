@@ -46,6 +46,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     log: options.log,
     pathPrefix: url === '' ? '' : new URL(url).pathname.replace(/\/$/, ''),
     maxDiscarded: limits.maxFileSize + FORM_OVERHEAD,
+    onFatal: options.onFatal ?? (() => undefined),
   });
   const server = createServer(
     { connectionsCheckingInterval: CONNECTIONS_CHECK, keepAlive: true },

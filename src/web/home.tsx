@@ -70,8 +70,8 @@ function TrialNote({ threshold }: { threshold: number | undefined }) {
   return (
     <div class="note">
       <p>
-        <strong>For trying out.</strong> One signature is enough for this root, and its keys were born on this
-        server. A key ceremony is the real way.
+        <strong>For trying out.</strong> One signature is enough to change this root: whoever has that one key
+        owns the index. A key ceremony is the real way.
       </p>
     </div>
   );
@@ -169,5 +169,6 @@ function left(expires: Date, now: Date): string {
   const days = Math.floor(rest / DAY);
   if (days >= 2) return `${days} days`;
   const hours = Math.floor(rest / 3_600_000);
-  return hours >= 1 ? `${hours} hours` : 'less than an hour';
+  if (hours < 1) return 'less than an hour';
+  return hours === 1 ? '1 hour' : `${hours} hours`;
 }

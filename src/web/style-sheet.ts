@@ -36,11 +36,12 @@ a:focus-visible { outline: 2px solid var(--rind); outline-offset: 2px; }
   border-radius: 0.5rem;
 }
 .note p { margin: 0; }
-dl.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: 0.75rem; margin: 1.5rem 0 0; }
+dl.figures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.75rem; margin: 1.5rem 0 0; }
+@media (max-width: 36rem) { dl.figures { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 dl.figures div { background: var(--surface); border: 1px solid var(--line); border-radius: 0.5rem; padding: 0.6rem 0.9rem; }
 dl.figures dt { color: var(--quiet); font-size: 0.85rem; }
 dl.figures dd { margin: 0; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; }
-ol.steps { list-style: none; margin: 0; padding: 0; display: grid; gap: 0.9rem; }
+ol.steps { list-style: none; margin: 0; padding: 0; display: grid; grid-template-columns: minmax(0, 1fr); gap: 0.9rem; }
 ol.steps h3 { margin: 0 0 0.25rem; font-size: 0.95rem; }
 ol.steps h3 span { color: var(--quiet); font-weight: 400; }
 pre {
@@ -56,8 +57,9 @@ pre code { display: block; width: max-content; min-width: 100%; user-select: all
 .hash { overflow-wrap: anywhere; user-select: all; -webkit-user-select: all; }
 .scroll { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.45rem 0.75rem 0.45rem 0; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
+th, td { padding: 0.45rem 0.6rem 0.45rem 0; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
 th { color: var(--quiet); font-size: 0.85rem; font-weight: 500; }
 td.soon { color: var(--bad); font-weight: 600; }
+@media (max-width: 36rem) { th, td { font-size: 0.85rem; } }
 footer { padding-top: 2.5rem; padding-bottom: 2.5rem; }
 `;
