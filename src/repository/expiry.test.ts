@@ -51,6 +51,13 @@ describe('dueRoles', () => {
     }
   });
 
+  it('gives the most urgent first when it may not give all', () => {
+    const times = new Map(bins.map((bin) => [bin.role, renewalTime(bin, TEAM_PROFILE).getTime()]));
+    const due = dueRoles(bins, TEAM_PROFILE, after(20), 10);
+    const sorted = [...times].toSorted(([, a], [, b]) => a - b).map(([role]) => role);
+    expect(due).toEqual(sorted.slice(0, 10));
+  });
+
   it('has everything due after the period', () => {
     expect(dueRoles(bins, TEAM_PROFILE, after(24))).toHaveLength(256);
   });

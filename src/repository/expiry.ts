@@ -25,17 +25,26 @@ export function renewalTime(role: SignedRole, profile: Profile): Date {
   return new Date(role.signedAt.getTime() + profile.onlineRenewal * (1 - early));
 }
 
-/** The roles to sign anew now: none while none is due, else all that are due or soon will be, in the order given. */
-export function dueRoles(roles: Iterable<SignedRole>, profile: Profile, now: Date): readonly string[] {
+/**
+ * The roles to sign anew now: none while none is due, else those that are due or soon will be, at most `limit`, the most urgent first.
+ * With a limit the caller asks again at once: many small publications let uploads through in between, one large one makes them wait.
+ */
+export function dueRoles(
+  roles: Iterable<SignedRole>,
+  profile: Profile,
+  now: Date,
+  limit = Number.POSITIVE_INFINITY,
+): readonly string[] {
   const horizon = now.getTime() + profile.onlineRenewal * LOOK_AHEAD;
-  const soon: string[] = [];
-  let due = false;
+  const soon: { role: string; time: number }[] = [];
   for (const role of roles) {
     const time = renewalTime(role, profile).getTime();
-    if (time <= horizon) soon.push(role.role);
-    due ||= time <= now.getTime();
+    if (time <= horizon) soon.push({ role: role.role, time });
   }
-  return due ? soon : [];
+  soon.sort((a, b) => a.time - b.time);
+  const [first] = soon;
+  if (first === undefined || first.time > now.getTime()) return [];
+  return soon.slice(0, limit).map(({ role }) => role);
 }
 
 /** When `dueRoles` will next have something to say; undefined without roles. */

@@ -233,7 +233,7 @@ export class Publisher {
   #dueRoles(state: PublishedState, now: Date): readonly string[] {
     if (now < this.#nextRenewal) return [];
     const roles = this.#onlineRoles(state);
-    const due = dueRoles(roles, this.#profile, now);
+    const due = dueRoles(roles, this.#profile, now, RENEWED_TOGETHER);
     if (due.length === 0) this.#nextRenewal = nextRenewal(roles, this.#profile) ?? this.#nextRenewal;
     return due;
   }
@@ -256,6 +256,8 @@ export class Publisher {
   }
 }
 
+/** Roles renewed by one publication; the rest follows in the next, so that no upload waits long for renewals. */
+const RENEWED_TOGETHER = 64;
 /** Roles that no snapshot lists. */
 const UNLISTED: ReadonlySet<string> = new Set(['root', 'snapshot', 'timestamp']);
 /** What the publisher renews, beside the bins. */

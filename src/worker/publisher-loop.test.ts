@@ -101,7 +101,7 @@ describe('PublisherLoop', () => {
     fixture.advance(24);
     loop = await newLoop();
     loop.start();
-    await expect.poll(() => states.at(-1)?.snapshotVersion).toBe(2);
+    await expect.poll(() => states.at(-1)?.snapshotVersion).toBe(6);
   });
 
   it('ends with the publication that is being made', async () => {
