@@ -93,6 +93,7 @@ async function serveUntilStopped(
     store,
     queue: publisher,
     log,
+    onFatal: (error) => stop.fail(error),
   });
   try {
     await tellStart(opened, server.url);
