@@ -55,7 +55,7 @@ export function checkEntryName(name: string): void {
   const path = name.endsWith('/') ? name.slice(0, -1) : name;
   const isSafe =
     name.length <= ARCHIVE_LIMITS.nameLength &&
-    !/[\p{Cc}\p{Surrogate}\\\u2028\u2029\ufffe\uffff]/u.test(name) &&
+    !/[\p{Cc}\p{Surrogate}\p{Noncharacter_Code_Point}\\\u2028\u2029]/u.test(name) &&
     !/^[A-Za-z]:/.test(name) &&
     path.split('/').every(isSafeSegment);
   if (!isSafe) throw new UnsafeArchiveError('unsafe-name', `the name ${quote(name)} in it is unsafe.`, name);

@@ -7,12 +7,12 @@ export function asciiHtml(text: string): string {
 }
 
 /**
- * Text as a page shows it: one line, well-formed Unicode. Controls, line and paragraph separators become spaces and the
+ * Text as a page shows it: one line, well-formed Unicode. Controls, noncharacters, line and paragraph separators become spaces and the
  * ends are trimmed, halves of surrogate pairs become U+FFFD, so that JSON and HTML say the same.
  */
 export function displayText(text: string): string {
   return text
-    .replace(/[\p{Cc}\u2028\u2029\ufffe\uffff]/gu, ' ')
+    .replace(/[\p{Cc}\p{Noncharacter_Code_Point}\u2028\u2029]/gu, ' ')
     .replace(/\p{Surrogate}/gu, '\ufffd')
     .trim();
 }

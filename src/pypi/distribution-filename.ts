@@ -50,7 +50,8 @@ const SAFE_FILENAME = /^[A-Za-z0-9][A-Za-z0-9._+!-]*$/;
 const HASH_PREFIXED = /^[0-9a-f]{64}\./i;
 const WHEEL_NAME = /^[A-Za-z0-9._]+$/;
 const BUILD_TAG = /^[0-9][A-Za-z0-9_.]*$/;
-const TAG_SET = /^[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*$/;
+const PYTHON_TAGS = /^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*$/;
+const TAGS = /^[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*$/;
 
 /** Whether `filename` can be one segment of a path of this index at all; says nothing about wheel or sdist. */
 export function isSafeFilename(filename: string): boolean {
@@ -100,9 +101,12 @@ function parseWheel(filename: string, stem: string): WheelFilename {
   if (build !== undefined && !BUILD_TAG.test(build)) {
     throw new InvalidFilenameError(filename, `the build tag ${quote(build)} must begin with a digit.`);
   }
-  for (const tagSet of [python, abi, platform]) {
-    if (!TAG_SET.test(tagSet)) throw new InvalidFilenameError(filename, `${quote(tagSet)} is no wheel tag.`);
-  }
+  const wrongTags = [
+    PYTHON_TAGS.test(python) ? undefined : python,
+    ...[abi, platform].map((tags) => (TAGS.test(tags) ? undefined : tags)),
+  ].find((tags) => tags !== undefined);
+  if (wrongTags !== undefined)
+    throw new InvalidFilenameError(filename, `${quote(wrongTags)} is no wheel tag.`);
   const project = normalizeProjectName(name);
   const tags = [python, abi, platform].map((tagSet) =>
     [...new Set(tagSet.toLowerCase().split('.'))].toSorted(),

@@ -26,7 +26,8 @@ const MAX_MARKER_DEPTH = 64;
 
 const SPACE = /[ \t]+/y;
 const NAME = /[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?/y;
-const CLAUSE = /(?:===|~=|==|!=|<=|>=|<|>)[ \t]*[^ \t,;)]*/y;
+// A version after === may hold commas; the clauses are split and checked once more by parseSpecifier.
+const CLAUSE = /===[ \t]*[^ \t;)]*|(?:~=|==|!=|<=|>=|<|>)[ \t]*[^ \t,;)]*/y;
 const URL_TEXT = /[^ \t]+/y;
 const STRING = /'[^']*'|"[^"]*"/y;
 const COMPARISON = /===|~=|==|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;

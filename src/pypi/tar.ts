@@ -35,6 +35,16 @@ const KINDS: ReadonlyMap<string, TarEntry['kind']> = new Map([
   ['5', 'directory'],
 ]);
 
+/** Mode, user, group, time of change, device. */
+const OTHER_NUMBERS: readonly (readonly [start: number, length: number])[] = [
+  [100, 8],
+  [108, 8],
+  [116, 8],
+  [136, 12],
+  [329, 8],
+  [337, 8],
+];
+
 interface Header {
   readonly name: string;
   readonly type: string;
@@ -150,6 +160,7 @@ function parseHeader(block: Uint8Array): Header {
   const magic = latin1(block.subarray(257, 265));
   const isPosix = magic === 'ustar\x0000';
   if (!isPosix && magic !== 'ustar  \0') throw malformed('it is no ustar, pax or GNU tar archive.');
+  for (const [start, length] of OTHER_NUMBERS) checkNumber(block, start, length);
   const name = textField(block, 0, 100);
   const prefix = isPosix ? textField(block, 345, 155) : '';
   return {
@@ -171,6 +182,12 @@ function octalField(block: Uint8Array, start: number, length: number): number {
   const digits = /^ *([0-7]+)[ \0]*$/.exec(text)?.[1];
   if (digits === undefined) throw malformed('a number in a tar header is not octal.');
   return Number.parseInt(digits, 8);
+}
+
+// Numbers we do not need, but over which Python's tarfile would stumble.
+function checkNumber(block: Uint8Array, start: number, length: number): void {
+  const text = latin1(block.subarray(start, start + length));
+  if (!/^ *[0-7]*[ \0]*$|^[\x80\xff]/.test(text)) throw malformed('a number in a tar header is not octal.');
 }
 
 function textField(block: Uint8Array, start: number, length: number): string {
