@@ -42,8 +42,8 @@ fs.promises.open = async (path, flags, ...rest) => {
 };
 syncBuiltinESMExports();
 
-const { HttpFetcher } = await import('../../src/updater/http-fetcher.ts');
-const { Updater } = await import('../../src/updater/updater.ts');
+const { HttpFetcher } = await import('../../dist/updater/http-fetcher.js');
+const { Updater } = await import('../../dist/updater/updater.js');
 const fetcher = new HttpFetcher();
 try {
   const updater = new Updater({

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { spawn } from 'node:child_process';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,6 +11,11 @@ let repository: RepositorySimulator;
 let client: SimulatedClient;
 let server: Server;
 let base: string;
+
+beforeAll(() => {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/build.mjs'], { encoding: 'utf8' });
+  expect(stderr.includes('error') ? stderr : status).toBe(0);
+});
 
 beforeEach(async () => {
   repository = new RepositorySimulator();
@@ -43,7 +48,7 @@ function session(
   crashAt = 0,
 ): Promise<{ readonly signal: string | null; readonly output: string }> {
   const script = join(import.meta.dirname, 'session-process.mjs');
-  const child = spawn(process.execPath, ['--import', 'tsx', script, metadataDir, base, String(crashAt)], {
+  const child = spawn(process.execPath, [script, metadataDir, base, String(crashAt)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
