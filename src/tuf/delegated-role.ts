@@ -1,7 +1,7 @@
-import { check, readBoolean, readString, readStrings, unrecognized } from './fields.ts';
+import { check, readBoolean, readInteger, readString, readStrings, unrecognized } from './fields.ts';
 import type { JsonObject } from './json.ts';
 import { matchesPathPattern } from './path-pattern.ts';
-import { Role, TOP_LEVEL_ROLE_NAMES, readRoleFields, roleJson } from './role.ts';
+import { Role, TOP_LEVEL_ROLE_NAMES, roleJson } from './role.ts';
 import type { RoleFields } from './role.ts';
 
 const KNOWN: ReadonlySet<string> = new Set([
@@ -57,7 +57,8 @@ export class DelegatedRole extends Role {
   /** @throws {MalformedMetadataError} */
   static override fromJson(json: JsonObject): DelegatedRole {
     return new DelegatedRole({
-      ...readRoleFields(json),
+      keyIds: readStrings(json, 'keyids'),
+      threshold: readInteger(json, 'threshold'),
       name: readString(json, 'name'),
       terminating: readBoolean(json, 'terminating'),
       paths: json.has('paths') ? readStrings(json, 'paths') : undefined,

@@ -1,14 +1,10 @@
 import type { DelegatedRole } from './delegated-role.ts';
 import { hasWildcard, matchesPathPattern } from './path-pattern.ts';
 
-/** A role and its place among the delegations. */
-interface Entry {
-  readonly role: DelegatedRole;
-  readonly order: number;
-}
-
-interface PatternEntry extends Entry {
+/** A pattern and the place of its role among the delegations. */
+interface PatternEntry {
   readonly pattern: string;
+  readonly order: number;
 }
 
 /**
@@ -16,37 +12,43 @@ interface PatternEntry extends Entry {
  * leading segments without wildcards. Built in one pass over the delegations.
  */
 export class DelegationTable {
-  readonly #byHashPrefix = new Map<string, Entry[]>();
+  readonly #roles: readonly DelegatedRole[];
+  /** The first role of each prefix; bins share none, so that numbers suffice for tens of thousands of them. */
+  readonly #byHashPrefix = new Map<string, number>();
+  readonly #furtherByHashPrefix = new Map<string, number[]>();
   readonly #prefixLengths = new Set<number>();
   readonly #byLiteralStart = new Map<string, PatternEntry[]>();
 
-  constructor(roles: Iterable<DelegatedRole>) {
-    let order = 0;
-    for (const role of roles) {
-      for (const prefix of role.pathHashPrefixes ?? []) {
-        this.#prefixLengths.add(prefix.length);
-        push(this.#byHashPrefix, prefix, { role, order });
-      }
-      for (const pattern of role.paths ?? []) {
-        push(this.#byLiteralStart, literalStart(pattern), { role, order, pattern });
-      }
-      order++;
-    }
+  constructor(roles: readonly DelegatedRole[]) {
+    this.#roles = roles;
+    roles.forEach((role, order) => {
+      for (const prefix of role.pathHashPrefixes ?? []) this.#addPrefix(prefix, order);
+      for (const pattern of role.paths ?? [])
+        push(this.#byLiteralStart, literalStart(pattern), { pattern, order });
+    });
   }
 
   /** The matching delegations in their order of appearance. */
   find(path: string, pathHash: string): readonly DelegatedRole[] {
-    const found = new Map<number, DelegatedRole>();
+    const orders = new Set<number>();
     for (const length of this.#prefixLengths) {
-      const entries = this.#byHashPrefix.get(pathHash.slice(0, length)) ?? [];
-      for (const { role, order } of entries) found.set(order, role);
+      const prefix = pathHash.slice(0, length);
+      const first = this.#byHashPrefix.get(prefix);
+      if (first !== undefined) orders.add(first);
+      for (const order of this.#furtherByHashPrefix.get(prefix) ?? []) orders.add(order);
     }
     for (const start of starts(path)) {
-      for (const { role, order, pattern } of this.#byLiteralStart.get(start) ?? []) {
-        if (!found.has(order) && matchesPathPattern(path, pattern)) found.set(order, role);
+      for (const { pattern, order } of this.#byLiteralStart.get(start) ?? []) {
+        if (!orders.has(order) && matchesPathPattern(path, pattern)) orders.add(order);
       }
     }
-    return [...found].sort(([a], [b]) => a - b).map(([, role]) => role);
+    return [...orders].sort((a, b) => a - b).map((order) => this.#roles[order] as DelegatedRole);
+  }
+
+  #addPrefix(prefix: string, order: number): void {
+    this.#prefixLengths.add(prefix.length);
+    if (this.#byHashPrefix.has(prefix)) push(this.#furtherByHashPrefix, prefix, order);
+    else this.#byHashPrefix.set(prefix, order);
   }
 }
 

@@ -32,7 +32,7 @@ export class Role {
   constructor(fields: RoleFields) {
     const { keyIds, threshold } = fields;
     check(Number.isSafeInteger(threshold) && threshold >= 1, 'threshold', 'must be an integer of at least 1');
-    check(new Set(keyIds).size === keyIds.length, 'keyids', 'must not name a key twice');
+    check(keyIds.length < 2 || new Set(keyIds).size === keyIds.length, 'keyids', 'must not name a key twice');
     check(keyIds.length <= MAX_KEYS_PER_ROLE, 'keyids', `must not name more than ${MAX_KEYS_PER_ROLE} keys`);
     this.keyIds = keyIds;
     this.threshold = threshold;
@@ -41,16 +41,16 @@ export class Role {
 
   /** @throws {MalformedMetadataError} */
   static fromJson(json: JsonObject): Role {
-    return new Role({ ...readRoleFields(json), unrecognizedFields: unrecognized(json, KNOWN) });
+    return new Role({
+      keyIds: readStrings(json, 'keyids'),
+      threshold: readInteger(json, 'threshold'),
+      unrecognizedFields: unrecognized(json, KNOWN),
+    });
   }
 
   toJson(): JsonObject {
     return roleJson(this);
   }
-}
-
-export function readRoleFields(json: JsonObject) {
-  return { keyIds: readStrings(json, 'keyids'), threshold: readInteger(json, 'threshold') };
 }
 
 export function roleJson(role: Role): Map<string, JsonValue> {

@@ -1,7 +1,7 @@
-import { check, readInteger, readString, unrecognized } from './fields.ts';
+import { check, readInteger, readString, readStrings, unrecognized } from './fields.ts';
 import type { JsonObject } from './json.ts';
 import { binForPathHash, binName } from './layout.ts';
-import { Role, readRoleFields, roleJson } from './role.ts';
+import { Role, roleJson } from './role.ts';
 import type { RoleFields } from './role.ts';
 
 const KNOWN: ReadonlySet<string> = new Set(['keyids', 'threshold', 'bit_length', 'name_prefix']);
@@ -31,7 +31,8 @@ export class SuccinctRoles extends Role {
   /** @throws {MalformedMetadataError} */
   static override fromJson(json: JsonObject): SuccinctRoles {
     return new SuccinctRoles({
-      ...readRoleFields(json),
+      keyIds: readStrings(json, 'keyids'),
+      threshold: readInteger(json, 'threshold'),
       bitLength: readInteger(json, 'bit_length'),
       namePrefix: readString(json, 'name_prefix'),
       unrecognizedFields: unrecognized(json, KNOWN),
