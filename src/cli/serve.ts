@@ -142,6 +142,8 @@ async function tellStart({ folder, repository, database, store }: Opened, url: s
       );
     }
   }
-  parts.push(setupMessage({ url, ...root }));
+  // `npm start` runs in a checkout, where nothing put `rind` on the PATH.
+  const program = process.env['npm_lifecycle_event'] === 'start' ? 'npx rind' : 'rind';
+  parts.push(setupMessage({ url, ...root, program }));
   say(parts.join('\n\n'));
 }

@@ -6,6 +6,8 @@ export interface SetupValues {
   readonly fingerprint: string | undefined;
   /** The version of that root; undefined while there is none. */
   readonly rootVersion: number | undefined;
+  /** How the program is called here, `rind` when absent. */
+  readonly program?: string;
 }
 
 /** One thing to do, as lines ready to paste into a shell. */
@@ -34,18 +36,23 @@ export function uploadSteps({ url }: SetupValues): readonly SetupStep[] {
 }
 
 /** How to install, verified, with the installers that people have. The first step is done once per machine. */
-export function installSteps({ url, fingerprint, rootVersion = 1 }: SetupValues): readonly SetupStep[] {
+export function installSteps(values: SetupValues): readonly SetupStep[] {
+  const { url, fingerprint, rootVersion = 1, program: rind = 'rind' } = values;
   const version = rootVersion === 1 ? '' : ` --root-version ${rootVersion}`;
   const first = fingerprint === undefined ? '--root root.json' : `--fingerprint ${fingerprint}${version}`;
   return [
-    { tool: 'trust', purpose: 'once per machine', lines: [`rind trust add ${url} ${first}`] },
-    { tool: 'pip', purpose: 'any pip command', lines: ['rind pip install PACKAGE'] },
-    { tool: 'uv', purpose: 'any uv command', lines: ['rind run -- uv pip install PACKAGE'] },
+    { tool: 'trust', purpose: 'once per machine', lines: [`${rind} trust add ${url} ${first}`] },
+    { tool: 'pip', purpose: 'any pip command', lines: [`${rind} pip install PACKAGE`] },
+    { tool: 'uv', purpose: 'any uv command', lines: [`${rind} run -- uv pip install PACKAGE`] },
     {
       tool: 'poetry',
-      purpose: 'the source is needed once per project',
-      lines: [`poetry source add --priority=primary rind ${url}simple/`, 'rind run -- poetry install'],
+      purpose: 'the first line goes on running and prints the URL for the second, once per project',
+      lines: [
+        `${rind} proxy --port 8459`,
+        'poetry source add --priority=primary rind http://127.0.0.1:8459/…/simple/',
+        'poetry install',
+      ],
     },
-    { tool: 'pdm', purpose: 'any pdm command', lines: ['rind run -- pdm install'] },
+    { tool: 'pdm', purpose: 'any pdm command', lines: [`${rind} run -- pdm install`] },
   ];
 }
