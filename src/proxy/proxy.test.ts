@@ -386,6 +386,17 @@ describe('VerifyingProxy as it fails closed', () => {
     }
   });
 
+  it('lists decoys for the versions in a page it never verified', async () => {
+    upstream.tamper(/^simple\/foo\//);
+    const page = await ask('simple/foo/', { 'user-agent': 'pip/26.2', accept: JSON_TYPE });
+    expect(page.body.toString()).toContain('foo-1.0-99999tuf-py3-none-any.whl');
+    expect(page.body.toString()).toContain('foo-1.1+local-99999tuf-py3-none-any.whl');
+    upstream.behave();
+    upstream.tamper(/^simple\/foo\//, () => Buffer.from('evil-1.0.tar.gz <script> foo-3.0.tar.gz'));
+    const invented = await ask('simple/foo/', { 'user-agent': 'pip/26.2', accept: 'text/html' });
+    expect(invented.body.toString()).not.toMatch(/evil|script/);
+  });
+
   it('answers only after the owner was told, so that he can end the installer first', async () => {
     await proxy.close();
     let isEnded = false;

@@ -43,7 +43,7 @@ export class VerifyingProxy {
     this.#options = options;
     this.#token = options.token ?? createToken();
     this.#clock = options.clock ?? (() => new Date());
-    this.#server = createServer({ requestTimeout: 30_000, maxHeaderSize: 16_384 }, (request, response) => {
+    this.#server = createServer(SERVER_OPTIONS, (request, response) => {
       void this.#answer(request, response);
     });
   }
@@ -200,6 +200,9 @@ export class VerifyingProxy {
     return createVerdict('not-signed', routeSubject(route), this.#options.index.url, what);
   }
 }
+
+/** Connections stay open while an installer builds something. */
+const SERVER_OPTIONS = { requestTimeout: 30_000, maxHeaderSize: 16_384, keepAliveTimeout: 120_000 };
 
 const LIST_REFUSAL =
   'The list of all projects is not signed, so it is not served. Ask for one project: simple/<project>/.';

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { parseDistributionFilename } from '../pypi/distribution-filename.ts';
 import { metadataSidecarPath, packagePath, simpleHtmlPath, simpleJsonPath } from '../pypi/layout.ts';
 import { parseProjectJson, type ProjectPage } from '../pypi/simple.ts';
 import type { TargetFile } from '../tuf/file.ts';
@@ -52,6 +53,8 @@ interface OpenedSession {
 
 const MAX_PAGE_LENGTH = 64 * 2 ** 20;
 const MAX_METADATA_LENGTH = 4 * 2 ** 20;
+const MAX_UNVERIFIED_LENGTH = 8 * 2 ** 20;
+const MAX_UNVERIFIED_NAMES = 20_000;
 const MAX_CACHED_LENGTH = 64 * 2 ** 20;
 
 /**
@@ -132,13 +135,20 @@ export class VerifiedIndex {
   }
 
   /**
-   * The names of a project's files, for a listing in which none can be had: those last verified, otherwise those the
-   * server claims, otherwise none. Never fails.
+   * The names of a project's files, for a listing in which none can be had: those last verified, otherwise whatever
+   * looks like one in the page that did not verify, otherwise none. Never fails.
    */
   async knownFilenames(project: string): Promise<readonly string[]> {
-    const known =
-      this.#listings.get(project) ?? (await this.#unverifiedListing(project).catch(() => undefined));
-    return known?.name === project ? known.files.map((file) => file.filename) : [];
+    const known = this.#listings.get(project);
+    if (known !== undefined) return known.files.map((file) => file.filename);
+    try {
+      return filenamesIn(
+        await this.#fetchUnverified(simpleJsonPath(project), MAX_UNVERIFIED_LENGTH),
+        project,
+      );
+    } catch {
+      return [];
+    }
   }
 
   /** What `read` finds in the current session or, before absence is reported, in one opened after now. */
@@ -222,10 +232,6 @@ export class VerifiedIndex {
     return listing?.files.some((file) => file.filename === filename) ?? false;
   }
 
-  async #unverifiedListing(project: string): Promise<ProjectPage> {
-    return parseProjectJson(await this.#fetchUnverified(simpleJsonPath(project), MAX_PAGE_LENGTH));
-  }
-
   async #fetchUnverified(path: string, maxLength: number): Promise<Uint8Array> {
     const url = this.url + path.split('/').map(encodeURIComponent).join('/');
     const chunks: Uint8Array[] = [];
@@ -239,4 +245,23 @@ function sha256Of(target: TargetFile, path: string): string {
   const sha256 = target.hashes.get('sha256');
   if (sha256 === undefined) throw new VerdictError('malformed', `${path} is signed without a sha256`);
   return sha256;
+}
+
+/** Every filename of the project that stands anywhere in bytes nobody signed. */
+function filenamesIn(bytes: Uint8Array, project: string): string[] {
+  const words = new Set(
+    Buffer.from(bytes)
+      .toString('latin1')
+      .split(/[^A-Za-z0-9._+!-]+/),
+  );
+  return [...words].filter((word) => isDistributionOf(word, project)).slice(0, MAX_UNVERIFIED_NAMES);
+}
+
+function isDistributionOf(filename: string, project: string): boolean {
+  if (!/\.(?:whl|tar\.gz)$/.test(filename)) return false;
+  try {
+    return parseDistributionFilename(filename).project === project;
+  } catch {
+    return false;
+  }
 }
