@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir } from 'node:fs/promises';
+import { appendFile, mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeSdist, makeWheel } from '../tools/distribution.ts';
@@ -29,6 +29,11 @@ interface Attack {
   readonly change: Tampering['change'];
   /** The closed code of the verdict that the reason names. */
   readonly code: RegExp;
+  /**
+   * What `rind trust add` has fetched and verified already is not fetched again: such a thing is attacked at the first
+   * contact (then nothing is trusted), or after an upload has made a new version of it.
+   */
+  readonly when?: 'at the first contact' | 'after an upload';
 }
 
 const hash = '(?:[0-9a-f]{64}\\.)?';
@@ -38,6 +43,8 @@ const newestWheel = new RegExp(`^/packages/wheely/${hash}wheely-2\\.0-py3-none-a
 const newestSdist = new RegExp(`^/packages/sourcy/${hash}sourcy-2\\.0\\.tar\\.gz$`);
 const coreMetadata = new RegExp(`^/packages/wheely/${hash}wheely-2\\.0-py3-none-any\\.whl\\.metadata$`);
 const anyBin = /^\/metadata\/\d+\.bin-[0-9a-f]+\.json$/;
+const timestamp = /^\/metadata\/timestamp\.json$/;
+const snapshot = /^\/metadata\/\d+\.snapshot\.json$/;
 const signedOrWhole = /tampered|wrongly-signed|malformed/;
 
 /** The bin of a team's index with 256 of them that is responsible for a target path. */
@@ -72,9 +79,11 @@ const attacks: readonly Attack[] = [
   flip('the wheel', newestWheel, /tampered/),
   flip('the sdist', newestSdist, /tampered/, 'sourcy'),
   flip('the .metadata', coreMetadata, /tampered/),
-  flip('the timestamp', /^\/metadata\/timestamp\.json$/, signedOrWhole),
-  flip('the snapshot', /^\/metadata\/\d+\.snapshot\.json$/, signedOrWhole),
-  flip('targets', /^\/metadata\/\d+\.targets\.json$/, signedOrWhole),
+  flip('the timestamp', timestamp, signedOrWhole),
+  { ...flip('the timestamp at the first contact', timestamp, signedOrWhole), when: 'at the first contact' },
+  { ...flip('the snapshot', snapshot, signedOrWhole), when: 'after an upload' },
+  { ...flip('the snapshot at the first contact', snapshot, signedOrWhole), when: 'at the first contact' },
+  { ...flip('targets', /^\/metadata\/\d+\.targets\.json$/, signedOrWhole), when: 'at the first contact' },
   flip('bins', /^\/metadata\/\d+\.bins\.json$/, signedOrWhole),
   flip('every bin', anyBin, signedOrWhole),
   flip('the bin of the page', binOf('simple/wheely/index.json'), signedOrWhole),
@@ -132,7 +141,7 @@ const attacks: readonly Attack[] = [
   {
     name: 'a timestamp without signatures',
     errand: 'wheely',
-    paths: /^\/metadata\/timestamp\.json$/,
+    paths: timestamp,
     change: unsigned,
     code: /wrongly-signed/,
   },
@@ -166,23 +175,45 @@ describe('an install through a mirror that tampers', () => {
   });
 
   let users = 0;
+  let uploads = 0;
 
-  /** A user who has pinned the index under the mirror's address, with nothing cached, and a fresh environment. */
-  async function newUser(
-    mirror: Mirror,
-  ): Promise<{ client: RindClient; python: string; errand: (errand: Errand) => Promise<Finished> }> {
+  interface User {
+    readonly client: RindClient;
+    /** Of a fresh virtual environment. */
+    readonly python: string;
+    /** Pins the index under the mirror's address. */
+    readonly trust: () => Promise<Finished>;
+    readonly errand: (errand: Errand) => Promise<Finished>;
+  }
+
+  /** A user with nothing cached who trusts nothing yet. */
+  async function newUser(mirror: Mirror): Promise<User> {
     users += 1;
     const home = join(scratch.path, `user-${users}`);
     await mkdir(home);
     const client = new RindClient(home, tools.value.bin);
-    const trusted = await client.trust({ url: mirror.url, fingerprint: server.fingerprint });
-    expect(trusted.code, trusted.output).toBe(0);
     const python = join(await createVirtualEnvironment(join(home, 'venv'), { withPip: false }), 'python');
     const errand = (wanted: Errand): Promise<Finished> =>
       wanted === 'html'
         ? client.run(['run', '--', python, '-c', readHtmlPage])
         : client.run(['pip', '--python', python, 'install', '--no-cache-dir', wanted]);
-    return { client, python, errand };
+    const trust = (): Promise<Finished> => client.trust({ url: mirror.url, fingerprint: server.fingerprint });
+    return { client, python, trust, errand };
+  }
+
+  async function trustingUser(mirror: Mirror): Promise<User> {
+    const user = await newUser(mirror);
+    const trusted = await user.trust();
+    expect(trusted.code, trusted.output).toBe(0);
+    return user;
+  }
+
+  async function uploadSomething(): Promise<void> {
+    uploads += 1;
+    const uploader = new Uploader(server.uploadUrl, server.token);
+    const answer = await uploader.upload(makeWheel({ name: 'unrelated', version: `1.${uploads}` }));
+    uploader.close();
+    expect(answer).toMatchObject({ status: 200 });
   }
 
   /** What is installed in an environment: every name in its site-packages. */
@@ -203,22 +234,27 @@ describe('an install through a mirror that tampers', () => {
   }
 
   describe.concurrent('ends with exit code 3, the reason, and nothing installed', () => {
-    it.each(attacks)('$name', async ({ errand: wanted, paths, change, code }) => {
+    it.each(attacks.map((attack) => [attack.name, attack] as const))('%s', async (_, attack) => {
+      const { errand: wanted, paths, change, code, when } = attack;
       const mirror = await Mirror.start(server.url);
       try {
-        const { python, errand } = await newUser(mirror);
+        const isFirstContact = when === 'at the first contact';
+        const user = isFirstContact ? await newUser(mirror) : await trustingUser(mirror);
+        if (when === 'after an upload') await uploadSomething();
         mirror.tamper({ paths, change });
-        const attacked = await errand(wanted);
+        const attacked = isFirstContact ? await user.trust() : await user.errand(wanted);
         expect(mirror.changed, 'the attack never took place').not.toEqual([]);
         expect(attacked.code, attacked.output).toBe(3);
         expect(attacked.stderr).toMatch(/^error: .+ did not verify \((.+)\)$/m);
         expect(/did not verify \((.+)\)/.exec(attacked.stderr)?.[1]).toMatch(code);
+        if (isFirstContact) expect((await user.errand(wanted)).code).not.toBe(0);
         expect(attacked.output).not.toContain('Successfully installed');
-        expect(await installed(python)).toEqual([]);
+        expect(await installed(user.python)).toEqual([]);
 
         // The benign twin: the same user through the same mirror, which now leaves everything as it is.
         mirror.tamper(undefined);
-        await expectDone(wanted, await errand(wanted), python);
+        if (isFirstContact) expect(await user.trust()).toMatchObject({ code: 0 });
+        await expectDone(wanted, await user.errand(wanted), user.python);
       } finally {
         await mirror.close();
       }
@@ -229,14 +265,10 @@ describe('an install through a mirror that tampers', () => {
     const mirror = await Mirror.start(server.url);
     try {
       const old = Buffer.from(await (await fetch(`${server.url}metadata/timestamp.json`)).arrayBuffer());
-      const uploader = new Uploader(server.uploadUrl, server.token);
-      expect(await uploader.upload(makeWheel({ name: 'later', version: '1.0' }))).toMatchObject({
-        status: 200,
-      });
-      uploader.close();
-      const { python, errand } = await newUser(mirror);
+      await uploadSomething();
+      const { python, errand } = await trustingUser(mirror);
       await expectDone('wheely', await errand('wheely'), python);
-      mirror.tamper({ paths: /^\/metadata\/timestamp\.json$/, change: () => old });
+      mirror.tamper({ paths: timestamp, change: () => old });
       const attacked = await errand('sourcy');
       expect(attacked.code, attacked.output).toBe(3);
       expect(attacked.stderr).toContain('did not verify (rollback)');
@@ -248,7 +280,6 @@ describe('an install through a mirror that tampers', () => {
 
   it('is not fooled by a file that was changed on the disk of the index, hard links and all', async () => {
     // README: `echo x >> rind-data/tree/packages/...`
-    const { appendFile } = await import('node:fs/promises');
     const uploader = new Uploader(server.uploadUrl, server.token);
     const wheel = makeWheel({ name: 'on-disk', version: '1.0' });
     expect(await uploader.upload(wheel)).toMatchObject({ status: 200 });
@@ -256,7 +287,7 @@ describe('an install through a mirror that tampers', () => {
     await appendFile(join(server.folder, 'tree', 'packages', 'on-disk', wheel.filename), 'x');
     const mirror = await Mirror.start(server.url);
     try {
-      const { python, client } = await newUser(mirror);
+      const { python, client } = await trustingUser(mirror);
       const attacked = await client.run(['pip', '--python', python, 'install', '--no-cache-dir', 'on-disk']);
       expect(attacked.code, attacked.output).toBe(3);
       expect(attacked.stderr).toContain('did not verify (tampered)');
