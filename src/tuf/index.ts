@@ -63,7 +63,7 @@ export { Snapshot } from './snapshot.ts';
 export type { SnapshotFields } from './snapshot.ts';
 export { SuccinctRoles } from './succinct-roles.ts';
 export type { SuccinctRolesFields } from './succinct-roles.ts';
-export { Targets } from './targets.ts';
+export { ROLE_NAME_FIELD, Targets } from './targets.ts';
 export type { TargetsFields } from './targets.ts';
 export { Timestamp } from './timestamp.ts';
 export type { TimestampFields } from './timestamp.ts';

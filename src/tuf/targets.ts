@@ -9,6 +9,13 @@ import { SIGNED_FIELDS, Signed, readSignedFields } from './signed.ts';
 import type { SignedFields } from './signed.ts';
 import type { VerificationResult } from './verification.ts';
 
+/**
+ * An extra field of delegated roles that share their keys with others: the role's own name. TUF signs no role name, so
+ * that without it a mirror could serve one bin as another of the same version, and hide what stands in the true one.
+ * Clients that do not know the field ignore it.
+ */
+export const ROLE_NAME_FIELD = 'x-rind-role';
+
 const KNOWN: ReadonlySet<string> = new Set([...SIGNED_FIELDS, 'targets', 'delegations']);
 
 /** What the targets role and every delegated role is made of. */
@@ -48,6 +55,12 @@ export class Targets extends Signed {
         : undefined,
       unrecognizedFields: unrecognized(json, KNOWN),
     });
+  }
+
+  /** The role this was signed for, where the metadata says so ({@link ROLE_NAME_FIELD}). */
+  get roleName(): string | undefined {
+    const name = this.unrecognizedFields.get(ROLE_NAME_FIELD);
+    return typeof name === 'string' ? name : undefined;
   }
 
   toJson(): JsonObject {

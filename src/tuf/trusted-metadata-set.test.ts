@@ -14,6 +14,7 @@ import {
 import { MetaFile } from './file.ts';
 import { Key } from './key.ts';
 import { Role } from './role.ts';
+import { ROLE_NAME_FIELD } from './targets.ts';
 import { TrustedMetadataSet } from './trusted-metadata-set.ts';
 import { WebCrypto } from './web-crypto.ts';
 
@@ -240,6 +241,10 @@ describe('fast-forward recovery (spec 5.3.11)', () => {
     const alias = Key.fromJson('alias', old.key.toJson());
     const withAlias = new Map(repository.root.keys).set('alias', alias);
     expect(await after((roles) => roles.set('timestamp', roleOf([{ key: alias }])), withAlias)).toBe(false);
+    set = await start();
+    expect(await after((roles) => roles.set('timestamp', roleOf([old, { key: alias }])), withAlias)).toBe(
+      false,
+    );
   });
 
   it('stays due when a later root changes nothing more', async () => {
@@ -426,6 +431,23 @@ describe('updateTargets and updateDelegatedTargets', () => {
     await expect(delegated('c', 'targets', repository.signers.a)).rejects.toThrow(RoleNotFoundError);
     await expect(delegated('a', 'root', repository.signers.a)).rejects.toThrow(RoleNotFoundError);
     expect(await set.delegatedTargets('a', 'targets')).toBeUndefined();
+  });
+
+  it('refuse one bin served as another of the same keys and version, where the bin says its name', async () => {
+    const { a } = repository.signers;
+    repository.targets = repository.targets.with({ delegations: delegationsTo({ a: [a], b: [a] }) });
+    await upToTargets();
+    const named = repository.delegated.with({ unrecognizedFields: new Map([[ROLE_NAME_FIELD, 'a']]) });
+    expect(named.roleName).toBe('a');
+    expect(repository.delegated.roleName).toBeUndefined();
+    const bytes = await repository.bytes(named, a);
+    await expect(set.updateDelegatedTargets(bytes, 'b', 'targets')).rejects.toThrow(
+      expect.objectContaining({
+        code: 'UNSIGNED_METADATA',
+        message: expect.stringContaining('for the role "a"'),
+      }),
+    );
+    await set.updateDelegatedTargets(bytes, 'a', 'targets');
   });
 
   it('refuse a delegated threshold reached by one key twice (CVE-2026-6966)', async () => {

@@ -6,6 +6,7 @@ import {
   ExpiredMetadataError,
   LengthOrHashMismatchError,
   RoleNotFoundError,
+  UnsignedMetadataError,
   WorkflowOrderError,
 } from './errors.ts';
 import type { MetaFile } from './file.ts';
@@ -184,7 +185,11 @@ export class TrustedMetadataSet {
     await entry.verify(bytes, role, this.#crypto);
     const metadata = Metadata.fromBytes(bytes, 'targets', { ...this.#limits, role });
     await this.#verify(role, metadata, trusted, delegator);
-    const { version } = metadata.signed;
+    const { version, roleName } = metadata.signed;
+    if (roleName !== undefined && roleName !== role) {
+      const reason = `version ${version} was signed for the role ${JSON.stringify(roleName)}, which has the same keys`;
+      throw new UnsignedMetadataError(reason, { role, version });
+    }
     if (version !== entry.version) {
       const reason = `version ${version} came, the snapshot lists version ${entry.version}`;
       throw new BadVersionNumberError(reason, { role, version });
@@ -318,8 +323,8 @@ function checkSnapshotVersions(next: Snapshot, trusted: Snapshot): void {
 function keysChanged(role: string, before: Root, after: Root): boolean {
   const describe = (root: Root): string => {
     const entry = root.roles.get(role);
-    const keys = entry?.keyIds.map((keyId) => root.keys.get(keyId)?.public ?? keyId);
-    return JSON.stringify([entry?.threshold, keys?.sort()]);
+    const keys = new Set(entry?.keyIds.map((keyId) => root.keys.get(keyId)?.public ?? keyId));
+    return JSON.stringify([entry?.threshold, ...[...keys].sort()]);
   };
   return describe(before) !== describe(after);
 }
