@@ -58,7 +58,7 @@ export { sha256, targetPathHash } from './sha256.ts';
 export { Signature } from './signature.ts';
 export { SPEC_VERSION, Signed } from './signed.ts';
 export type { SignedFields, SignedType } from './signed.ts';
-export type { Signer } from './signer.ts';
+export type { Signer, SigningContext } from './signer.ts';
 export { Snapshot } from './snapshot.ts';
 export type { SnapshotFields } from './snapshot.ts';
 export { SuccinctRoles } from './succinct-roles.ts';

@@ -7,7 +7,7 @@ import type { JsonDocument, JsonLimits, JsonObject } from './json.ts';
 import { Root } from './root.ts';
 import { Signature, readSignatures, signaturesByKeyId } from './signature.ts';
 import type { Signed, SignedType } from './signed.ts';
-import type { Signer } from './signer.ts';
+import type { Signer, SigningContext } from './signer.ts';
 import { Snapshot } from './snapshot.ts';
 import { Targets } from './targets.ts';
 import { Timestamp } from './timestamp.ts';
@@ -100,14 +100,15 @@ export class Metadata<T extends Signed> {
   }
 }
 
-/** Signs a model; one signature per signer. */
+/** Signs a model; one signature per signer. `role` is needed by signers with a policy where the type does not say it: for delegated targets. */
 export async function signMetadata<T extends Signed>(
   signed: T,
   signers: readonly Signer[],
+  role: string = signed.type,
 ): Promise<Metadata<T>> {
   const metadata = Metadata.unsigned(signed);
   return metadata.withSignatures(
-    await Promise.all(signers.map((signer) => signer.sign(metadata.signedBytes))),
+    await Promise.all(signers.map((signer) => signer.sign(metadata.signedBytes, { role }))),
   );
 }
 
@@ -115,8 +116,9 @@ export async function signMetadata<T extends Signed>(
 export async function addSignature<T extends Signed>(
   metadata: Metadata<T>,
   signer: Signer,
+  context: SigningContext = { role: metadata.signed.type },
 ): Promise<Metadata<T>> {
-  const signature = await signer.sign(metadata.signedBytes);
+  const signature = await signer.sign(metadata.signedBytes, context);
   const others = metadata.signatures.filter((other) => other.keyId !== signature.keyId);
   return metadata.withSignatures([...others, signature]);
 }

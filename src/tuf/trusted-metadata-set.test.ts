@@ -401,6 +401,17 @@ describe('updateTargets and updateDelegatedTargets', () => {
     );
   });
 
+  it('refuse the old version of a role of which the snapshot lists a newer one', async () => {
+    await timestamp();
+    const meta = new Map(repository.snapshot.meta).set('targets.json', new MetaFile({ version: 2 }));
+    await snapshot({ meta: meta.set('a.json', new MetaFile({ version: 2 })) });
+    await expect(targets()).rejects.toThrow(
+      expect.objectContaining({ code: 'BAD_VERSION_NUMBER', role: 'targets', version: 1 }),
+    );
+    await targets({ version: 2 });
+    await expect(delegated('a', 'targets', repository.signers.a)).rejects.toThrow(BadVersionNumberError);
+  });
+
   it('refuse expired metadata, delegated too (CVE-2026-6967)', async () => {
     await upToSnapshot();
     await expect(targets({ expires: NOW })).rejects.toThrow(ExpiredMetadataError);
