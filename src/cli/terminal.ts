@@ -11,12 +11,18 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 
 /** Tells a person something. */
 export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${printable(text)}\n`);
 }
 
 /** Gives data to whoever reads the output. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printable(text)}\n`);
+}
+
+/** Text from files and servers must not steer the terminal: control characters but the line feed become `?`. */
+function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex -- taking control characters out is the point
+  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '?');
 }
 
 /** Says why something was refused, and gives the exit code for it. */

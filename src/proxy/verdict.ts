@@ -106,9 +106,9 @@ export function isVerificationFailure(verdict: Verdict): boolean {
   return !['unreachable', 'local-state', 'internal'].includes(verdict.code);
 }
 
-/** Makes a verdict; `what` is one sentence, its control characters are taken out and its length is limited. */
+/** Makes a verdict; `what` is one sentence. Control characters are taken out, and its length is limited. */
 export function createVerdict(code: VerdictCode, subject: string, index: string, what: string): Verdict {
-  return { code, subject, index, what: sentence(what), ...EXPLANATIONS[code] };
+  return { code, subject: oneLine(subject), index, what: sentence(what), ...EXPLANATIONS[code] };
 }
 
 /** The verdict in a few letters for a URL: `tampered-packages-flask-flask-3.0.tar.gz`. */
@@ -125,8 +125,13 @@ export function verdictReason(verdict: Verdict): string {
 }
 
 function sentence(text: string): string {
-  // eslint-disable-next-line no-control-regex -- taking control characters out is the point
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+  const line = oneLine(text);
   const cut = line.length > 600 ? `${line.slice(0, 600)}...` : line;
   return /[.!?]$/.test(cut) ? cut : `${cut}.`;
+}
+
+/** Role names and messages may hold anything a repository wrote. */
+function oneLine(text: string): string {
+  // eslint-disable-next-line no-control-regex -- taking control characters out is the point
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
 }
