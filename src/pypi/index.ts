@@ -14,3 +14,4 @@ export { ARCHIVE_LIMITS, UnsafeArchiveError, type RandomAccessReader } from './a
 export * from './distribution.ts';
 export { readSdist } from './sdist.ts';
 export { readWheel, type DistributionContent, type InspectionOptions } from './wheel.ts';
+export { reservedReason, type ReservedReason } from './reserved-names.ts';

@@ -155,7 +155,7 @@ describe(`the PyPA formats beside Python's packaging, zipfile, tarfile and html.
         answer?.[1],
         answer?.[3],
       ]);
-      expect([text, new Set(mine.specifier).size]).toEqual([text, answer?.[2].length]);
+      expect([text, new Set(mine.specifier).size]).toEqual([text, new Set(answer?.[2]).size]);
     }
     expect(accepted).toBeGreaterThan(500);
   });
@@ -284,9 +284,10 @@ describe(`the PyPA formats beside Python's packaging, zipfile, tarfile and html.
       const mine = await readWholeZip(bytes);
       if (mine === undefined) continue;
       accepted++;
-      expect([bytes.toString('base64'), mine.toSorted()]).toEqual([
+      const byName = (a: [string, string], b: [string, string]): number => (a[0] < b[0] ? -1 : 1);
+      expect([bytes.toString('base64'), mine.toSorted(byName)]).toEqual([
         bytes.toString('base64'),
-        theirs[index]?.toSorted(),
+        theirs[index]?.toSorted(byName),
       ]);
     }
     expect(accepted).toBeGreaterThan(100);
