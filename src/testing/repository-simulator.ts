@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { encodeCanonicalJson } from '../tuf/canonical-json.ts';
+import { canonicalJsonText, encodeCanonicalJson } from '../tuf/canonical-json.ts';
 import { unexpectedStatus } from '../updater/errors.ts';
 import type { Fetcher, FetchOptions } from '../updater/fetcher.ts';
 import { plainObject, toJsonValue } from './metadata-json.ts';
@@ -242,9 +242,10 @@ export class RepositorySimulator implements Fetcher {
     const signed = this.role(role);
     const bytes = encodeCanonicalJson(toJsonValue(signed));
     const signatures = keys.map((key) => ({ keyid: key.keyId, sig: key.sign(bytes) }));
-    return this.indentation === undefined
-      ? encodeCanonicalJson(toJsonValue({ signed, signatures }))
-      : Buffer.from(JSON.stringify({ signed, signatures }, undefined, this.indentation));
+    if (this.indentation !== undefined) {
+      return Buffer.from(JSON.stringify({ signed, signatures }, undefined, this.indentation));
+    }
+    return Buffer.from(escapeControls(canonicalJsonText(toJsonValue({ signed, signatures }))));
   }
 
   /** Where a version of a role is served. */
@@ -346,6 +347,11 @@ export function prefixesOfBin(bin: number, bitLength: number): string[] {
   return Array.from({ length: width }, (_, index) =>
     (bin * width + index).toString(16).padStart(digits, '0'),
   );
+}
+
+/** Canonical JSON leaves control characters as they are, which JSON does not allow; they stand inside strings only. */
+function escapeControls(text: string): string {
+  return text.replace(/[^\u0020-\u{10ffff}]/gu, (character) => JSON.stringify(character).slice(1, -1));
 }
 
 function sha256Hex(bytes: Uint8Array): string {

@@ -1,21 +1,19 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RepositorySimulator, SimulatedClient } from '../../src/testing/index.ts';
+import { buildRind } from '../tools/rind-program.ts';
 
 let repository: RepositorySimulator;
 let client: SimulatedClient;
 let server: Server;
 let base: string;
 
-beforeAll(() => {
-  const { status, stderr } = spawnSync(process.execPath, ['scripts/build.mjs'], { encoding: 'utf8' });
-  expect(stderr.includes('error') ? stderr : status).toBe(0);
-});
+beforeAll(buildRind);
 
 beforeEach(async () => {
   repository = new RepositorySimulator();
