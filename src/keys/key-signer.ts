@@ -57,10 +57,11 @@ export class KeySigner implements Signer {
   }
 
   async sign(bytes: Uint8Array): Promise<Signature> {
-    return Signature.fromBytes(this.key.keyId, await this.#signature(bytes));
+    return Signature.fromBytes(this.key.keyId, await this.signBytes(bytes));
   }
 
-  #signature(bytes: Uint8Array): Promise<Buffer> {
+  /** The bare signature. */
+  signBytes(bytes: Uint8Array): Promise<Uint8Array> {
     const key = this.#privateKey;
     switch (this.#scheme) {
       case 'ed25519':

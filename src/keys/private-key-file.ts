@@ -83,10 +83,18 @@ export async function writePrivateKeyFile(
 
 /** Opens a file of `writePrivateKeyFile`. Throws WRONG_PASSPHRASE, MALFORMED_KEY_FILE, and as `readPrivateFile`. */
 export async function readPrivateKeyFile(path: string, passphrase: string): Promise<KeySigner> {
-  const file = parse(path, await readPrivateFile(path, MAX_FILE_LENGTH));
-  const decipher = createDecipheriv('aes-256-gcm', await deriveKey(passphrase, file.kdf), file.cipher.nonce, {
-    authTagLength: TAG_LENGTH,
-  });
+  return decryptPrivateKeyFile(path, await readPrivateFile(path, MAX_FILE_LENGTH), () => passphrase);
+}
+
+/** Opens the content of such a file; the passphrase is asked for once the file is known to be one. Throws WRONG_PASSPHRASE, MALFORMED_KEY_FILE. */
+export async function decryptPrivateKeyFile(
+  path: string,
+  bytes: Uint8Array,
+  passphrase: () => string | Promise<string>,
+): Promise<KeySigner> {
+  const file = parse(path, bytes);
+  const key = await deriveKey(await passphrase(), file.kdf);
+  const decipher = createDecipheriv('aes-256-gcm', key, file.cipher.nonce, { authTagLength: TAG_LENGTH });
   decipher.setAAD(authenticatedBytes(file));
   decipher.setAuthTag(file.ciphertext.subarray(-TAG_LENGTH));
   let plaintext: Buffer;

@@ -114,9 +114,10 @@ async function publishFirst(
   const bins = await signMetadata(
     firstBins(online, profile.bins, common('bins', offlineLifetime)),
     offline.bins.signers,
+    'bins',
   );
   const empty = (role: string, lifetime: number, signers: readonly Signer[]) =>
-    signMetadata(new Targets({ ...common(role, lifetime), targets: new Map() }), signers);
+    signMetadata(new Targets({ ...common(role, lifetime), targets: new Map() }), signers, role);
   const claimed = await empty('claimed', offlineLifetime, offline.claimed.signers);
   const recentlyClaimed = await empty('recently-claimed', onlineLifetime, [online]);
   const delegators = [

@@ -158,7 +158,7 @@ async function renewed(
     );
   }
   const content = Metadata.fromBytes(bytes, 'targets').signed.with({ version, expires });
-  return signedRole(role, await signMetadata(content, keys.signersFor(role, offline.keysOf(role))));
+  return signedRole(role, await signMetadata(content, keys.signersFor(role, offline.keysOf(role)), role));
 }
 
 async function inGroups<T, R>(values: readonly T[], work: (value: T) => Promise<R>): Promise<R[]> {

@@ -21,7 +21,7 @@ export async function signEncoded(
   signers: readonly Signer[],
 ): Promise<SignedRole> {
   const message = encodeUtf8(signed);
-  const signatures = await Promise.all(signers.map((signer) => signer.sign(message)));
+  const signatures = await Promise.all(signers.map((signer) => signer.sign(message, { role: role.role })));
   const list = signatures.map(({ keyId, sig }) => `{"keyid":"${keyId}","sig":"${sig}"}`).join(',');
   const bytes = encodeUtf8(`{"signatures":[${list}],"signed":${signed}}`);
   return { ...role, bytes, sha256: sha256Hex(bytes) };

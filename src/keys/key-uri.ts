@@ -1,0 +1,40 @@
+import type { OpenedSigner, OpenSignerOptions, SignerBackend } from './opened-signer.ts';
+import { CheckedSigner } from './opened-signer.ts';
+import { SignerError } from './signer-error.ts';
+
+type OpenBackend = (uri: string, options: OpenSignerOptions) => Promise<SignerBackend>;
+
+/** Each kind of signer is one file, loaded when its scheme is first used. The schemes are those of securesystemslib, and `signer:`. */
+const BACKENDS: ReadonlyMap<string, () => Promise<OpenBackend>> = new Map([
+  ['file2', async () => (await import('./file-signer.ts')).openFileSigner],
+]);
+
+/** The scheme of a key URI, or undefined when it has none. */
+export function schemeOfKeyUri(uri: string): string | undefined {
+  return /^([a-z][a-z0-9]*):/.exec(uri)?.[1];
+}
+
+/**
+ * Opens the private key that a URI names, asking for a passphrase or PIN where one is needed. Every signature is verified before it is
+ * returned. Close the signer after use.
+ *
+ * - `file2:PATH` an encrypted key file of ours, or PKCS #8 in PEM, plain or encrypted
+ * @throws {SignerError} @throws {PrivateKeyError}
+ */
+export async function openSigner(uri: string, options: OpenSignerOptions): Promise<OpenedSigner> {
+  const load = BACKENDS.get(schemeOfKeyUri(uri) ?? '');
+  if (load === undefined) {
+    const known = [...BACKENDS.keys()].map((scheme) => `${scheme}:`).join(', ');
+    throw new SignerError('UNKNOWN_SCHEME', `"${uri}" is no key URI: it must begin with one of ${known}.`, {
+      uri,
+    });
+  }
+  const open = await load();
+  const backend = await open(uri, options);
+  try {
+    return new CheckedSigner(uri, backend, options.publicKey);
+  } catch (error) {
+    await backend.close?.();
+    throw error;
+  }
+}
