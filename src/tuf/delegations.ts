@@ -1,7 +1,7 @@
 import type { TufCrypto } from './crypto.ts';
 import { DelegatedRole } from './delegated-role.ts';
 import { DelegationTable } from './delegation-table.ts';
-import { RoleNotFoundError } from './errors.ts';
+import { MalformedMetadataError, RoleNotFoundError } from './errors.ts';
 import { NO_FIELDS, asObject, check, readArray, readObject, unrecognized, within } from './fields.ts';
 import type { JsonObject } from './json.ts';
 import type { Key } from './key.ts';
@@ -110,7 +110,10 @@ function readRoles(json: JsonObject): readonly DelegatedRole[] {
 function byName(roles: readonly DelegatedRole[]): ReadonlyMap<string, DelegatedRole> {
   const named = new Map<string, DelegatedRole>();
   for (const role of roles) {
-    check(!named.has(role.name), 'roles', `the role ${JSON.stringify(role.name)} stands twice`);
+    if (named.has(role.name)) {
+      const reason = `the role ${JSON.stringify(role.name)} stands twice`;
+      throw new MalformedMetadataError(reason, { path: 'roles' });
+    }
     named.set(role.name, role);
   }
   return named;

@@ -67,6 +67,8 @@ describe('Metadata.fromBytes', () => {
   });
 
   it('takes the signed bytes from what was received, also when it was not canonical', () => {
+    const bytes = envelope(VALID.root);
+    expect(Metadata.fromBytes(bytes, 'root').signedBytes.buffer).toBe(bytes.buffer);
     const pretty = JSON.stringify(JSON.parse(VALID.root), undefined, 1);
     expect(textOf(read('root', pretty).signedBytes)).toBe(VALID.root);
     const escaped = edit('root', '"x-field"', '"\\u0078-field"');

@@ -87,7 +87,7 @@ export class Root extends Signed {
     crypto?: TufCrypto,
   ): Promise<VerificationResult> {
     const entry = this.roles.get(role);
-    if (entry === undefined || !TOP_LEVEL_ROLE_NAMES.has(role)) {
+    if (entry === undefined) {
       throw new RoleNotFoundError('root delegates to the top-level roles only', { role });
     }
     const type: SignedType = metadata.signed.type;

@@ -1,4 +1,5 @@
-import { NO_FIELDS, asObject, check, readString, unrecognized, within } from './fields.ts';
+import { MalformedMetadataError } from './errors.ts';
+import { NO_FIELDS, asObject, readString, unrecognized, within } from './fields.ts';
 import { decodeHex, encodeHex } from './hex.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 
@@ -43,11 +44,10 @@ export class Signature {
 export function signaturesByKeyId(signatures: Iterable<Signature>): ReadonlyMap<string, Signature> {
   const byKeyId = new Map<string, Signature>();
   for (const signature of signatures) {
-    check(
-      !byKeyId.has(signature.keyId),
-      'signatures',
-      `two signatures of key ${JSON.stringify(signature.keyId)}`,
-    );
+    if (byKeyId.has(signature.keyId)) {
+      const reason = `two signatures of key ${JSON.stringify(signature.keyId)}`;
+      throw new MalformedMetadataError(reason, { path: 'signatures' });
+    }
     byKeyId.set(signature.keyId, signature);
   }
   return byKeyId;
