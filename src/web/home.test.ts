@@ -27,7 +27,8 @@ describe('the page at /', () => {
       `rind trust add https://rind.test/python/ --fingerprint ${'ab'.repeat(32)}`,
       'rind pip install PACKAGE',
       'rind run -- uv pip install PACKAGE',
-      'poetry source add --priority=primary rind https://rind.test/python/simple/',
+      'rind proxy --port 8459',
+      'poetry source add --priority=primary rind http://127.0.0.1:8459/…/simple/',
       'rind run -- pdm install',
     ]) {
       expect(html).toContain(line);
