@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   Crash,
@@ -11,9 +12,11 @@ import { StoreClient } from '../../test/support/store-client.ts';
 import { findFile, markFileRemoved } from '../db/files.ts';
 import { appendJournal, journalState } from '../db/journal.ts';
 import { findProject } from '../db/projects.ts';
+import { FaultInjector, type FaultKind } from '../storage/fault-injector.ts';
 import { MemoryStore } from '../storage/memory-store.ts';
+import { PosixStore } from '../storage/posix-store.ts';
 import { fsck } from './fsck.ts';
-import type { Publisher } from './publisher.ts';
+import { Publisher } from './publisher.ts';
 
 let fixture: IndexFixture;
 afterEach(() => fixture.close());
@@ -82,6 +85,45 @@ async function fixtureWithPlan(): Promise<FaultPlan> {
   fixture = await IndexFixture.create({ store, beforeCommit: plan.beforeCommit });
   return plan;
 }
+
+describe('a store on disk whose operations fail', () => {
+  it.each<FaultKind>(['EIO', 'ENOSPC'])(
+    '%s at writes, syncs, links, renames, removals and commits in turn: the next process publishes every change',
+    async (kind) => {
+      let faults: FaultInjector | undefined;
+      fixture = await IndexFixture.create({ onDisk: true, beforeCommit: () => faults?.before('commit') });
+      const { db, index, online, clock } = fixture;
+      const folders = {
+        root: join(fixture.folder, 'tree'),
+        temporaryFolder: join(fixture.folder, 'temporary'),
+      };
+      const client = await StoreClient.pin(fixture);
+      // Every ninth operation, other ones for each kind of error: the whole loop belongs to the fault harness.
+      for (let round = 1, k = kind === 'EIO' ? 1 : 5; ; round++, k += 9) {
+        const ids = await makeChanges(round);
+        faults = new FaultInjector(k, kind);
+        const store = await PosixStore.open({ ...folders, faults });
+        const publisher = new Publisher({ db, store, index, signers: [online], clock });
+        const attempt = (async () => {
+          await publisher.start();
+          return publisher.publishOnce();
+        })();
+        await attempt.catch(() => undefined);
+        const struck = faults.count >= k;
+        faults = undefined;
+        await publishAll(await fixture.startedPublisher());
+        for (const id of ids) expect(await journalState(fixture.db, id)).toBe('published');
+        expect((await fsck(fixture)).findings, `${kind} at operation ${k}`).toEqual([]);
+        expect(await client.read(`packages/flask/flask-${round}.0.tar.gz`)).toBe(`flask ${round}.0`);
+        if (!struck) {
+          expect(k).toBeGreaterThan(40);
+          return;
+        }
+      }
+    },
+    240_000,
+  );
+});
 
 describe('a publisher that dies', () => {
   it.each<CrashMoment>(['before', 'after'])(
