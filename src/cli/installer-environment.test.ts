@@ -13,6 +13,7 @@ describe('installerEnvironment', () => {
       PIP_CONFIG_FILE: devNull,
       UV_DEFAULT_INDEX: SIMPLE_URL,
       UV_NO_CONFIG: '1',
+      UV_NO_SOURCES: '1',
       PDM_PYPI_URL: SIMPLE_URL,
       PDM_IGNORE_STORED_INDEX: '1',
       PIPENV_PYPI_MIRROR: SIMPLE_URL,

@@ -49,6 +49,8 @@ export function installerEnvironment(
     ['UV_DEFAULT_INDEX', simpleUrl],
     // uv.toml and [tool.uv] could name further indexes.
     ['UV_NO_CONFIG', '1'],
+    // [tool.uv.sources] could lead single projects to other indexes, URLs and repositories (and to local folders).
+    ['UV_NO_SOURCES', '1'],
     ['UV_CACHE_DIR', join(cacheFolder, 'uv')],
     ['PDM_PYPI_URL', simpleUrl],
     ['PDM_IGNORE_STORED_INDEX', '1'],

@@ -29,7 +29,7 @@ export async function runInstaller(
   const installer = recognizeInstaller(command, args);
   const refusal = await refuseArguments(installer, process.env);
   if (refusal !== undefined) throw new CliError('usage', refusal.message, [refusal.hint]);
-  if (installer.tool === 'uv' && ['add', 'lock', 'sync', 'remove'].includes(args[0] ?? '')) {
+  if (installer.tool === 'uv' && installer.args.some((arg) => /^(?:add|lock|sync|remove)$/.test(arg))) {
     say(
       'warning: uv writes the address of the verifying proxy into uv.lock, and the address ends with this command',
     );

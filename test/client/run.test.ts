@@ -141,6 +141,37 @@ describe.each(installers)('rind in front of %s', (_tool, command) => {
   });
 });
 
+describe('rind in front of a uv project', () => {
+  it.each([
+    ['an index of its own', '[[tool.uv.index]]\nname = "evil"\nurl = "WHEELS"\nformat = "flat"\n'],
+    [
+      'an index for one project',
+      '[[tool.uv.index]]\nname = "evil"\nurl = "WHEELS"\nformat = "flat"\n[tool.uv.sources]\ndemo = { index = "evil" }\n',
+    ],
+    ['a place for wheels', '[tool.uv]\nfind-links = ["WHEELS"]\n'],
+    ['a URL for one project', '[tool.uv.sources]\ndemo = { url = "WHEELS/demo-9.0-py3-none-any.whl" }\n'],
+  ])('does not follow pyproject.toml to %s', async (_what, settings) => {
+    const client = await newClient();
+    const wheels = join(client.home, 'wheels');
+    const project = join(client.home, 'project');
+    await mkdir(wheels);
+    await mkdir(project);
+    const evil = makeWheel({ name: 'demo', version: '9.0' });
+    await writeFile(join(wheels, evil.filename), evil.bytes);
+    const head = '[project]\nname = "x"\nversion = "0"\nrequires-python = ">=3.9"\ndependencies = ["demo"]\n';
+    await writeFile(
+      join(project, 'pyproject.toml'),
+      head + settings.replaceAll('WHEELS', `file://${wheels}`),
+    );
+    const finished = await client.run(['run', '--', 'uv', '--directory', project, 'sync']);
+    expect(finished.code, finished.output).toBe(0);
+    expect(await installed(join(project, '.venv', 'bin', 'python'))).toEqual([
+      'demo-2.0.dist-info',
+      'dep-2.0.dist-info',
+    ]);
+  });
+});
+
 describe('rind pip', () => {
   it('starts nothing when the arguments go around the index', async () => {
     const client = await newClient();
