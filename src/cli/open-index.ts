@@ -7,6 +7,7 @@ import { VerifiedFiles } from '../proxy/verified-files.ts';
 import { VerifiedIndex } from '../proxy/verified-index.ts';
 import type { Fetcher } from '../updater/fetcher.ts';
 import { HttpFetcher } from '../updater/http-fetcher.ts';
+import { MetadataMemory } from '../updater/metadata-memory.ts';
 import { Updater } from '../updater/updater.ts';
 
 /** The trust store of whoever runs this process. */
@@ -30,6 +31,7 @@ export function openFetcher(indexUrl: string): HttpFetcher {
 /** A client of the index that begins with the root somebody decided to trust. */
 export async function openUpdater(index: TrustedIndex, fetcher: Fetcher): Promise<() => Updater> {
   const bootstrapRoot = await readFile(index.rootPath);
+  const memory = new MetadataMemory();
   return () =>
     new Updater({
       metadataDir: index.metadataFolder,
@@ -37,6 +39,7 @@ export async function openUpdater(index: TrustedIndex, fetcher: Fetcher): Promis
       targetBaseUrl: index.url,
       fetcher,
       bootstrapRoot,
+      memory,
     });
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { UpdaterConfig } from '../updater/config.ts';
 import type { Fetcher } from '../updater/fetcher.ts';
+import type { MetadataMemory } from '../updater/metadata-memory.ts';
 import { Updater } from '../updater/updater.ts';
 import type { RepositorySimulator } from './repository-simulator.ts';
 
@@ -18,6 +19,8 @@ export class SimulatedClient {
   fetcher: Fetcher;
   /** The root that sessions start from; undefined once they start from the folder. */
   bootstrapRoot: Uint8Array | undefined;
+  /** What the sessions to come share; undefined lets each start without. */
+  memory: MetadataMemory | undefined;
 
   private constructor(repository: RepositorySimulator, folder: string) {
     this.repository = repository;
@@ -39,6 +42,7 @@ export class SimulatedClient {
       fetcher: this.fetcher,
       clock: () => this.now,
       config: { ...this.config, ...config },
+      ...(this.memory === undefined ? {} : { memory: this.memory }),
       ...(this.bootstrapRoot === undefined ? {} : { bootstrapRoot: this.bootstrapRoot }),
     });
   }

@@ -31,6 +31,8 @@ export interface TrustedMetadataSetOptions {
   readonly limits?: Partial<JsonLimits> | undefined;
   /** Bytes of delegated roles without delegations to keep loaded. */
   readonly loadedBytes?: number | undefined;
+  /** In the place of `Metadata.fromBytes`, to read equal bytes once for several sessions. */
+  readonly read?: typeof Metadata.fromBytes | undefined;
 }
 
 /** Whoever lists the keys of a role. */
@@ -48,6 +50,7 @@ export class TrustedMetadataSet {
   readonly referenceTime: Date;
   readonly #crypto: TufCrypto;
   readonly #limits: Partial<JsonLimits>;
+  readonly #read: typeof Metadata.fromBytes;
   readonly #delegated: LoadedRoles;
   #root: Root;
   #onlineKeysRotated = false;
@@ -62,6 +65,7 @@ export class TrustedMetadataSet {
     this.referenceTime = options.referenceTime;
     this.#crypto = options.crypto ?? defaultCrypto;
     this.#limits = options.limits ?? {};
+    this.#read = readerOf(options);
     this.#delegated = new LoadedRoles(options.loadedBytes);
   }
 
@@ -73,7 +77,7 @@ export class TrustedMetadataSet {
     rootBytes: Uint8Array,
     options: TrustedMetadataSetOptions,
   ): Promise<TrustedMetadataSet> {
-    const metadata = Metadata.fromBytes(rootBytes, 'root', options.limits);
+    const metadata = readerOf(options)(rootBytes, 'root', options.limits);
     const set = new TrustedMetadataSet(metadata.signed, options);
     await set.#verify('root', metadata, metadata.signed, 'root');
     return set;
@@ -110,7 +114,7 @@ export class TrustedMetadataSet {
   async updateRoot(bytes: Uint8Array): Promise<Root> {
     this.#expectOrder(this.#timestamp === undefined, 'root cannot be updated after timestamp');
     const trusted = this.#root;
-    const metadata = Metadata.fromBytes(bytes, 'root', this.#limits);
+    const metadata = this.#read(bytes, 'root', this.#limits);
     const { signed } = metadata;
     await this.#verify('root', metadata, trusted, `root ${trusted.version}`);
     if (signed.version !== trusted.version + 1) {
@@ -183,7 +187,7 @@ export class TrustedMetadataSet {
     const trusted = this.#delegator(delegator);
     const entry = this.snapshotEntry(role);
     await entry.verify(bytes, role, this.#crypto);
-    const metadata = Metadata.fromBytes(bytes, 'targets', { ...this.#limits, role });
+    const metadata = this.#read(bytes, 'targets', { ...this.#limits, role });
     await this.#verify(role, metadata, trusted, delegator);
     const { version, roleName } = metadata.signed;
     if (roleName !== undefined && roleName !== role) {
@@ -237,7 +241,7 @@ export class TrustedMetadataSet {
     delegator: Delegator,
     delegatorName: string,
   ): Promise<SignedByType[K]> {
-    const metadata = Metadata.fromBytes(bytes, type, this.#limits);
+    const metadata = this.#read(bytes, type, this.#limits);
     await this.#verify(type, metadata, delegator, delegatorName);
     return metadata.signed;
   }
@@ -286,6 +290,10 @@ export class TrustedMetadataSet {
   #expectOrder(holds: boolean, otherwise: string): void {
     if (!holds) throw new WorkflowOrderError(otherwise);
   }
+}
+
+function readerOf(options: TrustedMetadataSetOptions): typeof Metadata.fromBytes {
+  return options.read ?? ((bytes, type, limits) => Metadata.fromBytes(bytes, type, limits));
 }
 
 function checkTimestampVersions(next: Timestamp, trusted: Timestamp): void {

@@ -6,6 +6,7 @@ export type { FetchOptions, Fetcher } from './fetcher.ts';
 export { HttpFetcher } from './http-fetcher.ts';
 export type { HttpFetcherOptions } from './http-fetcher.ts';
 export { MetadataDir } from './metadata-dir.ts';
+export { MetadataMemory } from './metadata-memory.ts';
 export { Updater } from './updater.ts';
 export type { UpdaterOptions } from './updater.ts';
 export {

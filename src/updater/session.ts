@@ -1,4 +1,3 @@
-import type { TufCrypto } from '../tuf/crypto.ts';
 import { DownloadHttpError } from '../tuf/download-error.ts';
 import {
   EqualVersionNumberError,
@@ -9,6 +8,7 @@ import {
 import type { TargetFile } from '../tuf/file.ts';
 import { metadataFileName } from '../tuf/layout.ts';
 import type { Root } from '../tuf/root.ts';
+import type { SignedType } from '../tuf/signed.ts';
 import type { Targets } from '../tuf/targets.ts';
 import { TrustedMetadataSet } from '../tuf/trusted-metadata-set.ts';
 import type { UpdaterConfig } from './config.ts';
@@ -16,6 +16,7 @@ import { LocalFileError, downloadFailed, listedTooLong } from './errors.ts';
 import type { Fetcher } from './fetcher.ts';
 import { downloadBytes } from './limited-download.ts';
 import type { MetadataDir } from './metadata-dir.ts';
+import type { MetadataMemory } from './metadata-memory.ts';
 import { TrustedFiles } from './trusted-files.ts';
 
 /** What a session needs from outside. */
@@ -24,7 +25,7 @@ export interface SessionContext {
   readonly metadataBaseUrl: string;
   readonly fetcher: Fetcher;
   readonly bootstrapRoot: Uint8Array | undefined;
-  readonly crypto: TufCrypto | undefined;
+  readonly memory: MetadataMemory;
   readonly config: UpdaterConfig;
 }
 
@@ -56,7 +57,11 @@ export class Session {
       const reason = 'there is no trusted root here; set up trust in the repository first';
       throw new LocalFileError('NO_TRUSTED_ROOT', context.metadataDir.path, reason);
     }
-    const trusted = await TrustedMetadataSet.create(initial, { referenceTime, crypto: context.crypto });
+    const trusted = await TrustedMetadataSet.create(initial, {
+      referenceTime,
+      crypto: context.memory.crypto,
+      read: context.memory.read,
+    });
     const session = new Session(context, files, trusted);
     const newest = await session.#replayHistory(initial);
     await files.adoptRoot(trusted.root, newest);
@@ -184,7 +189,7 @@ export class Session {
   /** Specification 5.5. */
   async #updateSnapshot(): Promise<void> {
     const { config } = this.#context;
-    const local = this.#files.baseline('snapshot');
+    const local = this.#remembered(this.#files.baseline('snapshot'), 'snapshot');
     if (config.offline) {
       await this.trusted.updateSnapshot(this.#cached(local, 'snapshot'), { trusted: true });
       return;
@@ -218,7 +223,7 @@ export class Session {
       return loaded;
     }
     const entry = this.trusted.snapshotEntry(role);
-    const local = await this.#files.targets(role);
+    const local = this.#remembered(await this.#files.targets(role), 'targets', role);
     if (this.#context.config.offline) {
       return this.trusted.updateDelegatedTargets(this.#cached(local, role), role, delegator);
     }
@@ -248,6 +253,10 @@ export class Session {
     }
     const options = { maxLength: listedLength ?? maxLength, compressible: true };
     return downloadBytes(fetcher, url, options, config.limits);
+  }
+
+  #remembered(bytes: Uint8Array | undefined, type: SignedType, role?: string): Uint8Array | undefined {
+    return bytes === undefined ? undefined : this.#context.memory.intern(bytes, type, role);
   }
 
   #cached(bytes: Uint8Array | undefined, role: string): Uint8Array {

@@ -47,7 +47,8 @@ export class TrustedFiles {
   /** The local timestamp or snapshot, unless a key rotation has ended its use. */
   baseline(role: 'timestamp' | 'snapshot'): Uint8Array | undefined {
     const bytes = this.#seen.get(role);
-    return bytes === undefined || this.#retired.has(sha256(bytes)) ? undefined : bytes;
+    const isRetired = bytes !== undefined && this.#retired.size > 0 && this.#retired.has(sha256(bytes));
+    return isRetired ? undefined : bytes;
   }
 
   async targets(role: string): Promise<Uint8Array | undefined> {

@@ -8,6 +8,7 @@ import { downloadFailed, listedTooLong } from './errors.ts';
 import type { Fetcher } from './fetcher.ts';
 import { limitedDownload } from './limited-download.ts';
 import { MetadataDir } from './metadata-dir.ts';
+import { MetadataMemory } from './metadata-memory.ts';
 import { Session, isAbsence } from './session.ts';
 import type { SessionContext } from './session.ts';
 import { isCopyOf, saveVerified, verifiedStream } from './target-download.ts';
@@ -25,6 +26,8 @@ export interface UpdaterOptions {
   /** A root that is trusted for reasons of its own, from which every session starts; without it `root.json` of the folder is the start. */
   readonly bootstrapRoot?: Uint8Array;
   readonly crypto?: TufCrypto;
+  /** Shared by the sessions of a long-lived process, so that an unchanged snapshot costs next to nothing; its cryptography is used. */
+  readonly memory?: MetadataMemory;
   readonly config?: Partial<UpdaterConfig>;
 }
 
@@ -57,7 +60,7 @@ export class Updater {
       metadataBaseUrl: withSlash(options.metadataBaseUrl),
       fetcher: options.fetcher,
       bootstrapRoot: options.bootstrapRoot,
-      crypto: options.crypto,
+      memory: options.memory ?? new MetadataMemory({ crypto: options.crypto }),
       config: { ...DEFAULT_UPDATER_CONFIG, ...options.config },
     };
     this.#targetBaseUrl = withSlash(options.targetBaseUrl);
