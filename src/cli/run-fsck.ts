@@ -12,7 +12,8 @@ import { print, say } from './terminal.ts';
 export async function runFsck(options: FsckCommandOptions): Promise<ExitCode> {
   const folder = await existingDataFolder(options.data);
   const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary });
-  const { db, close } = await openDatabase({ path: folder.database });
+  const database = await openDatabase({ path: folder.database });
+  const { db } = database;
   try {
     const reports: { readonly index: IndexRow; readonly report: FsckReport }[] = [];
     for (const index of await listIndexes(db))
@@ -21,7 +22,7 @@ export async function runFsck(options: FsckCommandOptions): Promise<ExitCode> {
     else for (const { index, report } of reports) tell(index, report);
     return reports.every(({ report }) => report.clean) ? EXIT.ok : EXIT.failure;
   } finally {
-    await close();
+    await database.close();
   }
 }
 

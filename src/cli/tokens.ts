@@ -67,11 +67,11 @@ function describe(token: {
 
 async function withDatabase(data: string, work: (db: Executor) => Promise<void>): Promise<ExitCode> {
   const folder = await existingDataFolder(data);
-  const { db, close } = await openDatabase({ path: folder.database });
+  const database = await openDatabase({ path: folder.database });
   try {
-    await work(db);
+    await work(database.db);
   } finally {
-    await close();
+    await database.close();
   }
   return EXIT.ok;
 }
