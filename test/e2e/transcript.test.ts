@@ -124,7 +124,9 @@ describe(`the README, as written, on Node ${process.version}`, () => {
     expect(server.url).toBe(`http://127.0.0.1:${port}/`);
     const [, upload = '', trust = '', install = '', tamper = ''] = commands;
 
-    const uploaded = await shell(upload.replace('dist/*', join(scratch.path, 'wheels', '*')));
+    const uploaded = await shell(
+      upload.replace('dist/*', join(scratch.path, 'wheels', '*')).replace('rind_…', server.token),
+    );
     expect(uploaded.code, uploaded.output).toBe(0);
     const trusted = await shell(trust.replace(/--fingerprint \S+/, `--fingerprint ${server.fingerprint}`));
     expect(trusted.code, trusted.output).toBe(0);
