@@ -1,16 +1,10 @@
-import {
-  constants,
-  createPublicKey,
-  generateKeyPair,
-  sign,
-  type KeyObject,
-  type SignKeyObjectInput,
-} from 'node:crypto';
+import { constants, generateKeyPair, sign, type KeyObject, type SignKeyObjectInput } from 'node:crypto';
 import { promisify } from 'node:util';
-import { Key } from '../tuf/key.ts';
+import type { Key } from '../tuf/key.ts';
 import { Signature } from '../tuf/signature.ts';
 import type { Signer } from '../tuf/signer.ts';
 import { PrivateKeyError } from './errors.ts';
+import { keyOf } from './public-keys.ts';
 
 /** The schemes that keys are made for; verification knows more (tuf/public-key.ts). */
 export type SignatureScheme = 'ed25519' | 'ecdsa-sha2-nistp256' | 'rsassa-pss-sha256';
@@ -53,7 +47,7 @@ export class KeySigner implements Signer {
   /** The scheme follows from the type of the key. Throws UNSUPPORTED_KEY for other types, curves and short RSA keys. */
   static fromPrivateKey(privateKey: KeyObject): KeySigner {
     const scheme = schemeOf(privateKey);
-    return new KeySigner(publicKeyOf(privateKey, scheme), privateKey, scheme);
+    return new KeySigner(keyOf(privateKey), privateKey, scheme);
   }
 
   async sign(bytes: Uint8Array): Promise<Signature> {
@@ -89,14 +83,4 @@ function schemeOf(privateKey: KeyObject): SignatureScheme {
     'UNSUPPORTED_KEY',
     'Only private Ed25519, ECDSA P-256 and RSA keys of at least 2048 bits can sign.',
   );
-}
-
-function publicKeyOf(privateKey: KeyObject, scheme: SignatureScheme): Key {
-  const publicKey = createPublicKey(privateKey);
-  if (scheme === 'ed25519') {
-    const { x = '' } = publicKey.export({ format: 'jwk' });
-    return Key.fromPublicKey('ed25519', scheme, Buffer.from(x, 'base64url').toString('hex'));
-  }
-  const pem = publicKey.export({ format: 'pem', type: 'spki' }).toString();
-  return Key.fromPublicKey(scheme === 'rsassa-pss-sha256' ? 'rsa' : 'ecdsa', scheme, pem);
 }

@@ -7,6 +7,7 @@ type OpenBackend = (uri: string, options: OpenSignerOptions) => Promise<SignerBa
 /** Each kind of signer is one file, loaded when its scheme is first used. The schemes are those of securesystemslib, and `signer:`. */
 const BACKENDS: ReadonlyMap<string, () => Promise<OpenBackend>> = new Map([
   ['file2', async () => (await import('./file-signer.ts')).openFileSigner],
+  ['hsm', async () => (await import('./pkcs11-signer.ts')).openPkcs11Signer],
 ]);
 
 /** The scheme of a key URI, or undefined when it has none. */
@@ -19,6 +20,7 @@ export function schemeOfKeyUri(uri: string): string | undefined {
  * returned. Close the signer after use.
  *
  * - `file2:PATH` an encrypted key file of ours, or PKCS #8 in PEM, plain or encrypted
+ * - `hsm:KEYID?label=TOKEN&module=PATH` PKCS #11
  * @throws {SignerError} @throws {PrivateKeyError}
  */
 export async function openSigner(uri: string, options: OpenSignerOptions): Promise<OpenedSigner> {
