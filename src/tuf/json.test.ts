@@ -87,6 +87,41 @@ describe('parseJson', () => {
     );
   });
 
+  it('reads rows of objects whose names almost repeat, however they are spelt', () => {
+    const name = fc.constantFrom(
+      'a',
+      'ab',
+      'a\\',
+      '\\',
+      '"',
+      'a"',
+      'n',
+      '\n',
+      '\\n',
+      'é',
+      'a'.repeat(20),
+      '',
+    );
+    const row = fc.uniqueArray(name, { maxLength: 10 });
+    const spell = (text: string, escape: boolean) =>
+      escape
+        ? `"${Array.from(text, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}"`
+        : JSON.stringify(text);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(row, fc.boolean()), { maxLength: 8 }), (rows) => {
+        const objects = rows.map(
+          ([names, escape]) => `{${names.map((one) => `${spell(one, escape)}:1`).join(',')}}`,
+        );
+        const parsed = parse(`[${objects.join(',')}]`) as readonly ReadonlyMap<string, JsonValue>[];
+        expect(parsed.map((object) => [...object.keys()])).toEqual(rows.map(([names]) => names));
+      }),
+      { numRuns: 1000 },
+    );
+    expect(() => parse('[{"a":1,"b":2},{"a":1,"a":2}]')).toThrow('twice');
+    expect(() => parse('[{"a":1},{"a')).toThrow(JsonError);
+    expect(() => parse('[{"a":1},{"a"')).toThrow(JsonError);
+  });
+
   it('refuses with a JsonError whatever JSON.parse refuses, and never anything else', () => {
     const fragment = fc.constantFrom(
       '{',

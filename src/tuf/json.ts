@@ -70,6 +70,9 @@ const ZERO = 0x30;
 const NINE = 0x39;
 const COLON = 0x3a;
 
+/** The first members of objects, per depth, whose names are remembered. */
+const EXPECTED_NAMES = 8;
+
 const SIMPLE_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['"', '"'],
   ['\\', '\\'],
@@ -87,6 +90,7 @@ class JsonParser {
   readonly #maxDepth: number;
   readonly #maxValues: number;
   readonly #members = new Map<string, JsonMember>();
+  readonly #expectedNames: (string | undefined)[] = [];
   #position = 0;
   #values = 0;
   /** Whether everything since it was last set to true is canonical. */
@@ -137,7 +141,7 @@ class JsonParser {
     do {
       this.#skipSpace();
       if (this.#text.charCodeAt(this.#position) !== QUOTE) this.#fail('a name in quotes is missing');
-      const name = this.#string();
+      const name = this.#name(depth, object.size);
       if (previous !== undefined && compareCodePoints(previous, name) > 0) this.#canonical = false;
       previous = name;
       this.#skipSpace();
@@ -149,6 +153,28 @@ class JsonParser {
       if (object.size === size) this.#fail(`the name ${JSON.stringify(name)} stands twice in one object`);
     } while (this.#continues(0x7d));
     return object;
+  }
+
+  /**
+   * Objects in metadata come in long rows with the same names in the same places: a name that is the one its
+   * predecessor had is compared instead of cut out, which spares a string and its hash.
+   */
+  #name(depth: number, index: number): string {
+    if (index >= EXPECTED_NAMES) return this.#string();
+    const place = depth * EXPECTED_NAMES + index;
+    const expected = this.#expectedNames[place];
+    const start = this.#position + 1;
+    if (expected !== undefined && this.#text.startsWith(expected, start)) {
+      const end = start + expected.length;
+      if (this.#text.charCodeAt(end) === QUOTE) {
+        this.#position = end + 1;
+        return expected;
+      }
+    }
+    const name = this.#string();
+    // Only a name without escapes is as long as its text, and only such a name may be compared with text.
+    if (this.#position - start - 1 === name.length) this.#expectedNames[place] = name;
+    return name;
   }
 
   #member(name: string): JsonValue {
@@ -167,7 +193,8 @@ class JsonParser {
       this.#skipSpace();
       array.push(this.#value(depth + 1));
     } while (this.#continues(0x5d));
-    return array;
+    // A copy has no room to grow, which for tens of thousands of short arrays is most of what they take.
+    return array.length < 16 ? array.slice() : array;
   }
 
   #open(depth: number): void {

@@ -166,6 +166,8 @@ export class TrustedMetadataSet {
       'two updates came at once',
     );
     if (this.#snapshot !== undefined) checkSnapshotVersions(snapshot, this.#snapshot);
+    // What a mirror sent in the place of the listed snapshot must not stand in the way of the right one.
+    if (!isTrusted) this.#checkListed(snapshot);
     this.#snapshot = snapshot;
     this.#snapshotMismatch = mismatch;
     this.#checkFinalSnapshot(snapshot);
@@ -267,13 +269,17 @@ export class TrustedMetadataSet {
   }
 
   #checkFinalSnapshot(snapshot: Snapshot): void {
+    this.#checkListed(snapshot);
+    if (this.#snapshotMismatch !== undefined) throw this.#snapshotMismatch;
+  }
+
+  #checkListed(snapshot: Snapshot): void {
     this.#checkExpiry('snapshot', snapshot);
     const listed = this.#timestamp?.snapshotMeta.version;
     if (snapshot.version !== listed) {
       const reason = `version ${snapshot.version} came, the timestamp lists version ${listed}`;
       throw new BadVersionNumberError(reason, { role: 'snapshot', version: snapshot.version });
     }
-    if (this.#snapshotMismatch !== undefined) throw this.#snapshotMismatch;
   }
 
   #checkExpiry(role: string, signed: Signed): void {
