@@ -8,6 +8,10 @@ type OpenBackend = (uri: string, options: OpenSignerOptions) => Promise<SignerBa
 const BACKENDS: ReadonlyMap<string, () => Promise<OpenBackend>> = new Map([
   ['file2', async () => (await import('./file-signer.ts')).openFileSigner],
   ['hsm', async () => (await import('./pkcs11-signer.ts')).openPkcs11Signer],
+  ['awskms', async () => (await import('./aws-kms-signer.ts')).openAwsKmsSigner],
+  ['gcpkms', async () => (await import('./gcp-kms-signer.ts')).openGcpKmsSigner],
+  ['azurekms', async () => (await import('./azure-kms-signer.ts')).openAzureKmsSigner],
+  ['hv', async () => (await import('./vault-signer.ts')).openVaultSigner],
 ]);
 
 /** The scheme of a key URI, or undefined when it has none. */
@@ -21,6 +25,7 @@ export function schemeOfKeyUri(uri: string): string | undefined {
  *
  * - `file2:PATH` an encrypted key file of ours, or PKCS #8 in PEM, plain or encrypted
  * - `hsm:KEYID?label=TOKEN&module=PATH` PKCS #11
+ * - `awskms:KEY`, `gcpkms:RESOURCE`, `azurekms://VAULT/keys/NAME/VERSION`, `hv:KEY/VERSION` key services, with the credentials of the surroundings
  * @throws {SignerError} @throws {PrivateKeyError}
  */
 export async function openSigner(uri: string, options: OpenSignerOptions): Promise<OpenedSigner> {
