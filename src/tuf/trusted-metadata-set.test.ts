@@ -327,7 +327,17 @@ describe('updateSnapshot', () => {
   it('refuses an expired one', async () => {
     await timestamp();
     await expect(snapshot({ expires: NOW })).rejects.toThrow(ExpiredMetadataError);
-    await expect(targets()).rejects.toThrow(ExpiredMetadataError);
+    expect(set.snapshot).toBeUndefined();
+    await expect(targets()).rejects.toThrow(WorkflowOrderError);
+  });
+
+  it('takes the right one after a mirror sent another in its place', async () => {
+    await timestamp();
+    const newer = new Map(repository.snapshot.meta).set('targets.json', new MetaFile({ version: 9 }));
+    await expect(snapshot({ version: 2, meta: newer })).rejects.toThrow(BadVersionNumberError);
+    await expect(snapshot({ expires: NOW, meta: newer })).rejects.toThrow(ExpiredMetadataError);
+    await snapshot();
+    await targets();
   });
 
   it('refuses one that root did not delegate to', async () => {

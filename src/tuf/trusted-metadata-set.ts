@@ -43,7 +43,7 @@ interface Delegator {
 /**
  * The client workflow (spec 5.3 to 5.6) as a state machine over bytes: no network, disk or clock. What an update
  * accepts is verified and may be persisted; what it refuses throws and changes nothing, except that expired timestamps
- * and outdated snapshots stay as the baseline that later ones must not roll back. The caller keeps the order root,
+ * and stored snapshots stay as the baseline that later ones must not roll back. The caller keeps the order root,
  * timestamp, snapshot, targets, delegated targets ({@link WorkflowOrderError} otherwise) and leaves the bytes alone.
  */
 export class TrustedMetadataSet {
@@ -269,12 +269,12 @@ export class TrustedMetadataSet {
   }
 
   #checkFinalSnapshot(snapshot: Snapshot): void {
+    this.#checkExpiry('snapshot', snapshot);
     this.#checkListed(snapshot);
     if (this.#snapshotMismatch !== undefined) throw this.#snapshotMismatch;
   }
 
   #checkListed(snapshot: Snapshot): void {
-    this.#checkExpiry('snapshot', snapshot);
     const listed = this.#timestamp?.snapshotMeta.version;
     if (snapshot.version !== listed) {
       const reason = `version ${snapshot.version} came, the timestamp lists version ${listed}`;
