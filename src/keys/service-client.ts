@@ -156,9 +156,13 @@ function explanation(json: Readonly<Record<string, unknown>> | undefined, text: 
   return printableLine(said === '' && json === undefined ? text : said);
 }
 
-/** What a stranger wrote, as part of one line. */
+/** What a stranger wrote, as part of one line; without the request that AWS repeats, which holds the session's token. */
 function printableLine(text: string): string {
-  return text.replace(/[^\u0020-\u007e\u00a1-\uffff]+/g, ' ').trim().slice(0, 300); // prettier-ignore
+  return text
+    .replace(/The Canonical String for this request[^]*/, '')
+    .replace(/[^\u0020-\u007e\u00a1-\uffff]+/g, ' ')
+    .trim()
+    .slice(0, 300);
 }
 
 async function readText(response: Response): Promise<string> {
