@@ -5,11 +5,12 @@ import { targetPathPrefix } from '../db/targets.ts';
 import { canonicalJsonText } from '../tuf/canonical-json.ts';
 import { TargetFile } from '../tuf/file.ts';
 import { Metadata, signMetadata } from '../tuf/metadata.ts';
-import { Targets } from '../tuf/targets.ts';
+import { ROLE_NAME_FIELD, Targets } from '../tuf/targets.ts';
 import { BinLayout, encodeBin } from './bins.ts';
 import { firstBins } from './first-roles.ts';
 import { signedRole, signEncoded } from './signed-role.ts';
 
+const ROLE = 'bin-00';
 const EXPIRES = new Date('2026-03-08T12:00:00Z');
 const model = (version: number, targets: readonly { path: string; length: number; sha256: string }[]) =>
   new Targets({
@@ -21,6 +22,7 @@ const model = (version: number, targets: readonly { path: string; length: number
         new TargetFile({ path, length, hashes: new Map([['sha256', hash]]) }),
       ]),
     ),
+    unrecognizedFields: new Map([[ROLE_NAME_FIELD, ROLE]]),
   });
 const target = fc.record({
   path: fc.string({ unit: 'binary', minLength: 1 }).filter((text) => !/[\p{Cc}\p{Surrogate}]/u.test(text)),
@@ -33,7 +35,7 @@ describe('encodeBin', () => {
     const targets = fc.uniqueArray(target, { selector: ({ path }) => path });
     fc.assert(
       fc.property(targets, fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), (list, version) => {
-        const encoded = encodeBin({ version, expires: EXPIRES, targets: list });
+        const encoded = encodeBin({ role: ROLE, version, expires: EXPIRES, targets: list });
         expect(encoded).toBe(canonicalJsonText(model(version, list).toJson()));
       }),
       { numRuns: 500 },

@@ -4,6 +4,7 @@ import type { Delegations } from '../tuf/delegations.ts';
 import { formatExpires } from '../tuf/expiry.ts';
 import { binName, binPathHashPrefixes } from '../tuf/layout.ts';
 import { SPEC_VERSION } from '../tuf/signed.ts';
+import { ROLE_NAME_FIELD } from '../tuf/targets.ts';
 import { PublicationError } from './errors.ts';
 
 /** One target of a bin. `length` in bytes, `sha256` in lower-case hex. */
@@ -89,10 +90,12 @@ export function encodeTargetEntry({ path, length, sha256 }: BinTarget): string {
  * thousands of targets and is made anew for each upload that touches it. `targets` in any order, paths unique; `expires` in whole seconds.
  */
 export function encodeBin(bin: {
+  /** The bin's own name, signed with it: all bins have the same key, so without it a mirror could serve one as another (ADR 12). */
+  readonly role: string;
   readonly version: number;
   readonly expires: Date;
   readonly targets: readonly BinTarget[];
 }): string {
   const entries = bin.targets.toSorted((a, b) => compareCodePoints(a.path, b.path)).map(encodeTargetEntry);
-  return `{"_type":"targets","expires":"${formatExpires(bin.expires)}","spec_version":"${SPEC_VERSION}","targets":{${entries.join(',')}},"version":${bin.version}}`;
+  return `{"_type":"targets","expires":"${formatExpires(bin.expires)}","spec_version":"${SPEC_VERSION}","targets":{${entries.join(',')}},"version":${bin.version},"${ROLE_NAME_FIELD}":${canonicalString(bin.role)}}`;
 }

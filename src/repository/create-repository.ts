@@ -8,7 +8,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { Metadata, signMetadata } from '../tuf/metadata.ts';
 import type { Root } from '../tuf/root.ts';
 import type { Signer } from '../tuf/signer.ts';
-import { Targets } from '../tuf/targets.ts';
+import { ROLE_NAME_FIELD, Targets } from '../tuf/targets.ts';
 import { prepareDraft, snapshotEntry } from './draft.ts';
 import { PublicationError } from './errors.ts';
 import { expiryFrom } from './expiry.ts';
@@ -117,7 +117,15 @@ async function publishFirst(
     'bins',
   );
   const empty = (role: string, lifetime: number, signers: readonly Signer[]) =>
-    signMetadata(new Targets({ ...common(role, lifetime), targets: new Map() }), signers, role);
+    signMetadata(
+      new Targets({
+        ...common(role, lifetime),
+        targets: new Map(),
+        unrecognizedFields: new Map([[ROLE_NAME_FIELD, role]]),
+      }),
+      signers,
+      role,
+    );
   const claimed = await empty('claimed', offlineLifetime, offline.claimed.signers);
   const recentlyClaimed = await empty('recently-claimed', onlineLifetime, [online]);
   const delegators = [
