@@ -269,12 +269,12 @@ export class TrustedMetadataSet {
   }
 
   #checkFinalSnapshot(snapshot: Snapshot): void {
-    this.#checkExpiry('snapshot', snapshot);
     this.#checkListed(snapshot);
     if (this.#snapshotMismatch !== undefined) throw this.#snapshotMismatch;
   }
 
   #checkListed(snapshot: Snapshot): void {
+    this.#checkExpiry('snapshot', snapshot);
     const listed = this.#timestamp?.snapshotMeta.version;
     if (snapshot.version !== listed) {
       const reason = `version ${snapshot.version} came, the timestamp lists version ${listed}`;

@@ -9,11 +9,16 @@ import type { DownloadErrorCode } from '../tuf/download-error.ts';
 /** A download that failed for another reason than those with a class of their own. */
 export function downloadFailed(
   code: DownloadErrorCode,
-  url: string,
+  url: string | undefined,
   reason: string,
   cause?: unknown,
 ): DownloadError {
-  return new DownloadError(`${printableUrl(url)}: ${reason}`, { code, url: printableUrl(url), cause });
+  const printable = url === undefined ? undefined : printableUrl(url);
+  return new DownloadError(printable === undefined ? reason : `${printable}: ${reason}`, {
+    code,
+    url: printable,
+    cause,
+  });
 }
 
 /** The repository answered with another status than 200. */

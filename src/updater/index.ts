@@ -7,6 +7,7 @@ export { HttpFetcher } from './http-fetcher.ts';
 export type { HttpFetcherOptions } from './http-fetcher.ts';
 export { MetadataDir } from './metadata-dir.ts';
 export { MetadataMemory } from './metadata-memory.ts';
+export type { Source } from './sources.ts';
 export { Updater } from './updater.ts';
 export type { UpdaterOptions } from './updater.ts';
 export {

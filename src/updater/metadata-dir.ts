@@ -7,6 +7,7 @@ import { withFolderLock } from './folder-lock.ts';
 
 const LONGEST_FILE_NAME = 200;
 const RETIRED = 'retired';
+const MIRROR_HEALTH = 'mirror-health';
 const TEMPORARY_FILES_LIVE = 3_600_000;
 
 /**
@@ -73,6 +74,16 @@ export class MetadataDir {
 
   async writeRetired(hashes: ReadonlySet<string>): Promise<void> {
     await this.#writeFile(this.path, RETIRED, Buffer.from([...hashes].join('\n')), true);
+  }
+
+  /** What earlier sessions noted about the mirrors. */
+  async readMirrorHealth(): Promise<string | undefined> {
+    const bytes = await this.#readFile(join(this.path, MIRROR_HEALTH), 65_536);
+    return bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8');
+  }
+
+  async writeMirrorHealth(text: string): Promise<void> {
+    await this.#writeFile(this.path, MIRROR_HEALTH, Buffer.from(text), false);
   }
 
   /** Runs `action` while no other process changes the folder. For a few file operations, never for network requests. */

@@ -1,4 +1,3 @@
-import { DownloadHttpError } from '../tuf/download-error.ts';
 import {
   EqualVersionNumberError,
   ExpiredMetadataError,
@@ -17,20 +16,19 @@ import type { Fetcher } from './fetcher.ts';
 import { downloadBytes } from './limited-download.ts';
 import type { MetadataDir } from './metadata-dir.ts';
 import type { MetadataMemory } from './metadata-memory.ts';
+import { isAbsence } from './sources.ts';
+import type { Sources } from './sources.ts';
 import { TrustedFiles } from './trusted-files.ts';
 
 /** What a session needs from outside. */
 export interface SessionContext {
   readonly metadataDir: MetadataDir;
-  readonly metadataBaseUrl: string;
+  readonly sources: Sources;
   readonly fetcher: Fetcher;
   readonly bootstrapRoot: Uint8Array | undefined;
   readonly memory: MetadataMemory;
   readonly config: UpdaterConfig;
 }
-
-/** Statuses that say "there is no such file": some object stores answer 403 to whoever may not list. */
-const ABSENT: ReadonlySet<number> = new Set([403, 404, 410]);
 
 /**
  * One snapshot of the repository, verified by the client workflow (specification 5.1 to 5.6) in its order and without
@@ -136,13 +134,9 @@ export class Session {
   async #updateRoot(): Promise<void> {
     const { config } = this.#context;
     for (let count = 0; count < config.maxRootRotations && !config.offline; count += 1) {
-      const previous: Root = this.trusted.root;
-      const bytes = await this.#nextRoot(previous.version + 1);
-      if (bytes === undefined) {
+      if (!(await this.#takeNextRoot(this.trusted.root))) {
         break;
       }
-      const root = await this.trusted.updateRoot(bytes);
-      await this.#files.saveRoot(root, bytes, previous);
     }
     const { root, referenceTime } = this.trusted;
     if (root.isExpired(referenceTime)) {
@@ -151,12 +145,21 @@ export class Session {
     }
   }
 
-  async #nextRoot(version: number): Promise<Uint8Array | undefined> {
+  /** False if no source has a root after `previous`. */
+  async #takeNextRoot(previous: Root): Promise<boolean> {
+    const name = metadataFileName('root', previous.version + 1);
     try {
-      return await this.#download(metadataFileName('root', version), this.#context.config.rootMaxLength);
+      const accept = async (bytes: Uint8Array): Promise<void> => {
+        const root = await this.trusted.updateRoot(bytes);
+        await this.#files.saveRoot(root, bytes, previous);
+      };
+      await this.#obtain(name, this.#context.config.rootMaxLength, undefined, accept, {
+        absenceCounts: true,
+      });
+      return true;
     } catch (error) {
       if (isAbsence(error)) {
-        return undefined;
+        return false;
       }
       throw error;
     }
@@ -174,16 +177,17 @@ export class Session {
       await ignoreRefusal(this.trusted.updateTimestamp(local));
     }
     this.#timestampAskedAt = performance.now();
-    const bytes = await this.#download(metadataFileName('timestamp'), config.timestampMaxLength);
-    try {
-      const { version } = await this.trusted.updateTimestamp(bytes);
-      await this.#files.save('timestamp', version, bytes);
-    } catch (error) {
-      // 5.4.3.1: nothing new, and nothing in it counts.
-      if (!(error instanceof EqualVersionNumberError)) {
-        throw error;
+    await this.#obtain(metadataFileName('timestamp'), config.timestampMaxLength, undefined, async (bytes) => {
+      try {
+        const { version } = await this.trusted.updateTimestamp(bytes);
+        await this.#files.save('timestamp', version, bytes);
+      } catch (error) {
+        // 5.4.3.1: nothing new, and nothing in it counts.
+        if (!(error instanceof EqualVersionNumberError)) {
+          throw error;
+        }
       }
-    }
+    });
   }
 
   /** Specification 5.5. */
@@ -202,9 +206,10 @@ export class Session {
     }
     const entry = this.trusted.timestamp?.snapshotMeta;
     const name = this.#versionedName('snapshot', entry?.version);
-    const bytes = await this.#download(name, config.snapshotMaxLength, entry?.length);
-    const { version } = await this.trusted.updateSnapshot(bytes);
-    await this.#files.save('snapshot', version, bytes);
+    await this.#obtain(name, config.snapshotMaxLength, entry?.length, async (bytes) => {
+      const { version } = await this.trusted.updateSnapshot(bytes);
+      await this.#files.save('snapshot', version, bytes);
+    });
   }
 
   /** Specification 5.6.1 to 5.6.6, for one delegator; the same role is loaded once for all who ask at the same time. */
@@ -235,24 +240,34 @@ export class Session {
       return cached;
     }
     const name = this.#versionedName(role, entry.version);
-    const bytes = await this.#download(name, this.#context.config.targetsMaxLength, entry.length);
-    const targets = await this.trusted.updateDelegatedTargets(bytes, role, delegator);
-    await this.#files.saveTargets(role, bytes);
-    return targets;
+    return this.#obtain(name, this.#context.config.targetsMaxLength, entry.length, async (bytes) => {
+      const targets = await this.trusted.updateDelegatedTargets(bytes, role, delegator);
+      await this.#files.saveTargets(role, bytes);
+      return targets;
+    });
   }
 
   #versionedName(role: string, version: number | undefined): string {
     return metadataFileName(role, this.trusted.root.consistentSnapshot ? version : undefined);
   }
 
-  async #download(name: string, maxLength: number, listedLength?: number): Promise<Uint8Array> {
-    const { fetcher, metadataBaseUrl, config } = this.#context;
-    const url = metadataBaseUrl + name;
-    if (listedLength !== undefined && listedLength > maxLength) {
-      throw listedTooLong(url, listedLength, maxLength);
-    }
-    const options = { maxLength: listedLength ?? maxLength, compressible: true };
-    return downloadBytes(fetcher, url, options, config.limits);
+  /** Downloads a file from the first source whose bytes `accept` verifies. */
+  async #obtain<T>(
+    name: string,
+    maxLength: number,
+    listedLength: number | undefined,
+    accept: (bytes: Uint8Array) => Promise<T>,
+    options: { readonly absenceCounts?: boolean } = {},
+  ): Promise<T> {
+    const { fetcher, sources, config } = this.#context;
+    return sources.first(async ({ metadataBaseUrl }) => {
+      const url = metadataBaseUrl + name;
+      if (listedLength !== undefined && listedLength > maxLength) {
+        throw listedTooLong(url, listedLength, maxLength);
+      }
+      const limits = { maxLength: listedLength ?? maxLength, compressible: true };
+      return accept(await downloadBytes(fetcher, url, limits, config.limits));
+    }, options);
   }
 
   #remembered(bytes: Uint8Array | undefined, type: SignedType, role?: string): Uint8Array | undefined {
@@ -261,16 +276,14 @@ export class Session {
 
   #cached(bytes: Uint8Array | undefined, role: string): Uint8Array {
     if (bytes === undefined) {
-      const url = this.#context.metadataBaseUrl + metadataFileName(role);
-      throw downloadFailed('OFFLINE', url, 'not in the cache, and the client is offline');
+      throw downloadFailed(
+        'OFFLINE',
+        undefined,
+        `the metadata of ${role} is not in the cache, and the client is offline`,
+      );
     }
     return bytes;
   }
-}
-
-/** Whether the repository says that it does not have the file. */
-export function isAbsence(error: unknown): boolean {
-  return error instanceof DownloadHttpError && ABSENT.has(error.statusCode);
 }
 
 /** What is stored may be old, damaged or no longer vouched for: then it counts as absent. */

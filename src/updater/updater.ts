@@ -9,8 +9,10 @@ import type { Fetcher } from './fetcher.ts';
 import { limitedDownload } from './limited-download.ts';
 import { MetadataDir } from './metadata-dir.ts';
 import { MetadataMemory } from './metadata-memory.ts';
-import { Session, isAbsence } from './session.ts';
+import { Session } from './session.ts';
 import type { SessionContext } from './session.ts';
+import { Sources, isAbsence } from './sources.ts';
+import type { Source } from './sources.ts';
 import { isCopyOf, saveVerified, verifiedStream } from './target-download.ts';
 
 export interface UpdaterOptions {
@@ -20,6 +22,8 @@ export interface UpdaterOptions {
   readonly metadataBaseUrl: string;
   /** Ends with `/`. */
   readonly targetBaseUrl: string;
+  /** Asked when the URLs above fail, in this order; none of them has to be trusted. */
+  readonly mirrors?: readonly Source[];
   readonly fetcher: Fetcher;
   /** Asked once, for the reference time of the session. */
   readonly clock?: () => Date;
@@ -45,7 +49,6 @@ export interface UpdaterOptions {
  */
 export class Updater {
   readonly #context: SessionContext;
-  readonly #targetBaseUrl: string;
   readonly #clock: () => Date;
   #referenceTime: Date | undefined;
   #session: Promise<Session> | undefined;
@@ -54,16 +57,17 @@ export class Updater {
   #moves = 0;
 
   constructor(options: UpdaterOptions) {
-    const { metadataDir } = options;
+    const { metadataBaseUrl, targetBaseUrl, mirrors = [] } = options;
+    const metadataDir =
+      typeof options.metadataDir === 'string' ? new MetadataDir(options.metadataDir) : options.metadataDir;
     this.#context = {
-      metadataDir: typeof metadataDir === 'string' ? new MetadataDir(metadataDir) : metadataDir,
-      metadataBaseUrl: withSlash(options.metadataBaseUrl),
+      metadataDir,
+      sources: new Sources([{ metadataBaseUrl, targetBaseUrl }, ...mirrors].map(withSlashes), metadataDir),
       fetcher: options.fetcher,
       bootstrapRoot: options.bootstrapRoot,
       memory: options.memory ?? new MetadataMemory({ crypto: options.crypto }),
       config: { ...DEFAULT_UPDATER_CONFIG, ...options.config },
     };
-    this.#targetBaseUrl = withSlash(options.targetBaseUrl);
     this.#clock = options.clock ?? (() => new Date());
   }
 
@@ -105,63 +109,88 @@ export class Updater {
     if (await isCopyOf(target, destinationPath)) {
       return;
     }
-    await saveVerified(target, this.#targetData(target, signal), destinationPath);
+    const name = await this.#targetName(target);
+    await this.#context.sources.first((source) =>
+      saveVerified(target, this.#targetData(target, name, source, signal), destinationPath),
+    );
   }
 
   /** The verified bytes of a target of at most `maxLength` bytes. */
   async targetBytes(target: TargetFile, maxLength: number, signal?: AbortSignal): Promise<Uint8Array> {
-    if (target.length > maxLength) {
-      throw listedTooLong(this.#targetUrl(target), target.length, maxLength);
-    }
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of this.streamTarget(target, signal)) {
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks);
+    const name = await this.#targetName(target);
+    return this.#context.sources.first(async (source) => {
+      if (target.length > maxLength) {
+        throw listedTooLong(source.targetBaseUrl + encodePath(name), target.length, maxLength);
+      }
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of verifiedStream(target, this.#targetData(target, name, source, signal))) {
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks);
+    });
   }
 
   /**
    * The data of a target while it arrives. The last piece is held back until length and hashes have been verified: an
    * iteration that ends normally was a verified target, one that throws never delivered all of `target.length` bytes.
    */
-  streamTarget(target: TargetFile, signal?: AbortSignal): AsyncIterable<Uint8Array> {
-    return verifiedStream(target, this.#targetData(target, signal));
+  async *streamTarget(target: TargetFile, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const name = await this.#targetName(target);
+    const { sources } = this.#context;
+    const { source, stream, start } = await sources.first(async (candidate) => {
+      const opened = verifiedStream(target, this.#targetData(target, name, candidate, signal));
+      return { source: candidate, stream: opened, start: await opened.next() };
+    });
+    try {
+      if (start.done !== true) {
+        yield start.value;
+        yield* stream;
+      }
+    } catch (error) {
+      await sources.blame(source, error);
+      throw error;
+    } finally {
+      await stream.return();
+    }
   }
 
-  async *#targetData(
+  #targetData(
     target: TargetFile,
+    name: string,
+    { targetBaseUrl }: Source,
     signal: AbortSignal | undefined,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
+  ): AsyncIterable<Uint8Array> {
     const { config, fetcher } = this.#context;
-    await this.#opened();
-    const url = this.#targetUrl(target);
-    if (config.offline) {
-      throw downloadFailed('OFFLINE', url, 'targets are not cached, and the client is offline');
-    }
     const options = {
       maxLength: target.length,
       compressible: !isCompressed(target.path),
       ...(signal === undefined ? {} : { signal }),
     };
-    yield* limitedDownload(fetcher, url, options, config.limits);
+    return limitedDownload(fetcher, targetBaseUrl + encodePath(name), options, config.limits);
   }
 
-  #targetUrl(target: TargetFile): string {
+  /** The name of a target below the target URL, as the repository serves it. */
+  async #targetName(target: TargetFile): Promise<string> {
     const { config } = this.#context;
-    const isPrefixed =
-      config.prefixTargetsWithHash && this.#current?.trusted.root.consistentSnapshot === true;
-    const hash = target.hashes.get('sha256') ?? [...target.hashes.values()][0];
-    const name = targetFileName(target.path, isPrefixed ? hash : undefined);
-    const url = this.#targetBaseUrl + encodePath(name);
-    // URL parsers resolve these, and would leave the folder of the targets.
-    if (name.split('/').some((segment) => segment === '.' || segment === '..')) {
+    const { trusted } = await this.#opened();
+    if (config.offline) {
       throw downloadFailed(
-        'INVALID_URL',
-        url,
-        'the target path has a "." or ".." segment and cannot be fetched',
+        'OFFLINE',
+        undefined,
+        `${target.path}: targets are not cached, and the client is offline`,
       );
     }
-    return url;
+    // URL parsers resolve these, and would leave the folder of the targets.
+    if (target.path.split('/').some((segment) => segment === '.' || segment === '..')) {
+      throw downloadFailed(
+        'INVALID_URL',
+        undefined,
+        `${target.path}: a target path with "." or ".." cannot be fetched`,
+      );
+    }
+    const isPrefixed = config.prefixTargetsWithHash && trusted.root.consistentSnapshot;
+    const hash = target.hashes.get('sha256') ?? [...target.hashes.values()][0];
+    return targetFileName(target.path, isPrefixed ? hash : undefined);
   }
 
   #opened(): Promise<Session> {
@@ -224,6 +253,10 @@ export class Updater {
 
 function isNewer(session: Session, than: Session | undefined): boolean {
   return (session.trusted.timestamp?.version ?? 0) > (than?.trusted.timestamp?.version ?? 0);
+}
+
+function withSlashes({ metadataBaseUrl, targetBaseUrl }: Source): Source {
+  return { metadataBaseUrl: withSlash(metadataBaseUrl), targetBaseUrl: withSlash(targetBaseUrl) };
 }
 
 function withSlash(url: string): string {
