@@ -36,7 +36,9 @@ export class Moto {
       }
     });
     const port = await freePort();
-    const child = startProcess(join(folder, 'bin', 'moto_server'), ['-H', '127.0.0.1', '-p', String(port)], {
+    const program = join(import.meta.dirname, '..', 'signers', 'moto_with_digests.py');
+    const args = [program, '-H', '127.0.0.1', '-p', String(port)];
+    const child = startProcess(join(folder, 'bin', 'python'), args, {
       stdio: 'ignore',
       env: cleanEnvironment(),
     });
