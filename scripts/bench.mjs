@@ -2,6 +2,7 @@
 //
 //   npm run bench                     everything that can be measured here
 //   npm run bench -- --only=pages     some parts only
+//   npm run bench -- --quick          little of everything: it runs, but its figures mean nothing
 //   npm run bench -- --write          also writes docs/benchmarks.md
 import { spawnSync } from 'node:child_process';
 import { dirname, join, resolve } from 'node:path';

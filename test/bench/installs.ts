@@ -5,9 +5,9 @@ import { cleanEnvironment, run } from '../tools/process.ts';
 import { createVirtualEnvironment, pythonTools } from '../tools/python-tools.ts';
 import { RindClient, type RindServer } from '../tools/rind-program.ts';
 import { UnavailableError } from '../tools/unavailable-error.ts';
-import { percentile, type Table } from './report.ts';
+import { isQuick, percentile, type Table } from './report.ts';
 
-const rounds = 5;
+const rounds = isQuick ? 1 : 5;
 const wanted = ['flask', 'requests', 'httpx', 'rich', 'pytest'];
 
 /** Cold and warm `rind pip install` of a tree, beside plain pip on the same index. */

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 
+/** How much is measured: `--quick` shows that everything runs, its figures mean little. */
+export const isQuick = process.argv.includes('--quick');
+
 /** A table of one part of the benchmark. */
 export interface Table {
   readonly title: string;

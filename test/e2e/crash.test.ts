@@ -1,4 +1,4 @@
-import { cp, mkdir } from 'node:fs/promises';
+import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,7 +13,7 @@ import {
   ServerEndedError,
 } from '../tools/rind-program.ts';
 import { whenAvailable } from '../tools/unavailable.ts';
-import { Uploader } from '../tools/upload.ts';
+import { type UploadAnswer, Uploader } from '../tools/upload.ts';
 
 const jsonPage = 'application/vnd.pypi.simple.v1+json';
 
@@ -42,6 +42,15 @@ async function isServed(server: RindServer, { filename, name, bytes }: Distribut
   expect(served.status).toBe(200);
   expect(Buffer.from(await served.arrayBuffer()).equals(bytes)).toBe(true);
   return true;
+}
+
+async function upload(server: RindServer, distribution: Distribution): Promise<UploadAnswer> {
+  const uploader = new Uploader(server.uploadUrl, server.token);
+  try {
+    return await uploader.upload(distribution);
+  } finally {
+    uploader.close();
+  }
 }
 
 describe('kill -9 of the server', () => {
@@ -73,7 +82,7 @@ describe('kill -9 of the server', () => {
     for (let round = 0; round < 8; round += 1) {
       const server = await RindServer.start({ folder });
       const uploader = new Uploader(server.uploadUrl, server.token);
-      const upload = async (): Promise<void> => {
+      const keepUploading = async (): Promise<void> => {
         while (server.isRunning) {
           made += 1;
           const padding = Math.floor(random() * 40_000);
@@ -87,7 +96,7 @@ describe('kill -9 of the server', () => {
           (answer === undefined ? unanswered : answered).push(distribution);
         }
       };
-      const uploads = Array.from({ length: 6 }, upload);
+      const uploads = Array.from({ length: 6 }, keepUploading);
       await sleep(30 + random() * 900);
       await server.kill();
       await Promise.all(uploads);
@@ -102,9 +111,7 @@ describe('kill -9 of the server', () => {
       // Absent or whole, and taken when it is sent again.
       for (const distribution of unanswered.splice(0)) {
         await isServed(restarted, distribution);
-        const again = new Uploader(restarted.uploadUrl, restarted.token);
-        expect(await again.upload(distribution), `seed ${seed}`).toMatchObject({ status: 200 });
-        again.close();
+        expect(await upload(restarted, distribution), `seed ${seed}`).toMatchObject({ status: 200 });
         answered.push(distribution);
       }
       await restarted.stop();
@@ -136,79 +143,90 @@ describe('kill -9 of the server', () => {
     await server.stop();
   });
 
-  it('before each durable operation of an upload leaves it absent or whole, and the same upload works afterwards', async () => {
+  /** Runs `attempt` for each number, three at a time; `next` gives undefined when there are no more. */
+  async function forEachPoint(
+    next: () => number | undefined,
+    attempt: (k: number) => Promise<void>,
+  ): Promise<void> {
+    const worker = async (): Promise<void> => {
+      for (let k = next(); k !== undefined; k = next()) await attempt(k);
+    };
+    await Promise.all([worker(), worker(), worker()]);
+  }
+
+  /** Starts the server so that it dies before its k-th durable operation; undefined when that is during the start. */
+  async function startDoomed(folder: string, k: number): Promise<RindServer | undefined> {
+    return RindServer.start({ folder, env: { RIND_FAULT: String(k) } }).catch((error: unknown) => {
+      if (error instanceof ServerEndedError && error.signal === 'SIGKILL') return undefined;
+      throw error;
+    });
+  }
+
+  it('before a durable operation of an upload leaves it absent or whole, and the same upload works afterwards', async () => {
     const existing = makeWheel({ name: 'before', version: '1.0' });
+    const distribution = makeWheel({ name: 'during', version: '1.0', padding: 3_000 });
     const base = join(scratch.path, 'base');
     await cp(fresh, base, { recursive: true });
     const prepared = await RindServer.start({ folder: base });
-    const first = new Uploader(prepared.uploadUrl, prepared.token);
-    expect(await first.upload(existing)).toMatchObject({ status: 200 });
-    first.close();
+    expect(await upload(prepared, existing)).toMatchObject({ status: 200 });
     await prepared.stop();
 
-    let points = 0;
-    for (let k = 1; ; k += 1) {
-      const folder = join(scratch.path, `fault-${k}`);
+    // Every second point, the odd or the even ones; RIND_TEST_CRASH_STEP=1 takes them all.
+    const step = Number(process.env['RIND_TEST_CRASH_STEP'] ?? 2);
+    let k = 1 + Math.floor(Math.random() * step) - step;
+    let end = Number.POSITIVE_INFINITY;
+    const points: number[] = [];
+    const next = (): number | undefined => {
+      k += step;
+      return k < end ? k : undefined;
+    };
+    await forEachPoint(next, async (point) => {
+      const folder = join(scratch.path, `fault-${point}`);
       await cp(base, folder, { recursive: true });
-      const distribution = makeWheel({ name: 'during', version: '1.0', padding: 3_000 });
-      const server = await RindServer.start({ folder, env: { RIND_FAULT: String(k) } }).catch(
-        (error: unknown) => {
-          if (error instanceof ServerEndedError) return undefined;
-          throw error;
-        },
-      );
-      let answered = false;
-      if (server !== undefined) {
-        const uploader = new Uploader(server.uploadUrl, server.token);
-        const answer = await uploader.upload(distribution).catch(() => undefined);
-        uploader.close();
-        answered = answer?.status === 200;
-        if (answer !== undefined) expect(answer.status, answer.reason).toBe(200);
-        // The last operations come after the answer: leave them time to be reached.
-        for (let waited = 0; waited < 300 && server.isRunning; waited += 20) await sleep(20);
-      }
-      const survived = server?.isRunning === true;
-      await server?.kill();
-      if (!survived) points += 1;
+      const doomed = await startDoomed(folder, point);
+      const answer =
+        doomed === undefined ? undefined : await upload(doomed, distribution).catch(() => undefined);
+      if (answer !== undefined) expect(answer.status, answer.reason).toBe(200);
+      // The last operations come after the answer: leave them time to be reached.
+      for (let waited = 0; waited < 500 && doomed?.isRunning === true; waited += 20) await sleep(20);
+      if (doomed?.isRunning === true) end = Math.min(end, point + 4);
+      else points.push(point);
+      await doomed?.kill();
 
       const restarted = await RindServer.start({ folder });
-      expect(await isServed(restarted, existing), `k=${k}`).toBe(true);
+      expect(await isServed(restarted, existing), `k=${point}`).toBe(true);
       const served = await isServed(restarted, distribution);
-      if (answered) expect(served, `k=${k}: answered 200 and lost`).toBe(true);
-      const uploader = new Uploader(restarted.uploadUrl, restarted.token);
-      expect(await uploader.upload(distribution), `k=${k}`).toMatchObject({ status: 200 });
-      uploader.close();
-      expect(await isServed(restarted, distribution), `k=${k}`).toBe(true);
+      if (answer !== undefined) expect(served, `k=${point}: answered 200 and lost`).toBe(true);
+      expect(await upload(restarted, distribution), `k=${point}`).toMatchObject({ status: 200 });
+      expect(await isServed(restarted, distribution), `k=${point}`).toBe(true);
       await restarted.stop();
       await expectClean(folder);
-      if (survived) break;
-    }
-    expect(points).toBeGreaterThan(5);
-    console.log(`an upload was killed at ${points} points`);
+      await rm(folder, { recursive: true });
+    });
+    expect(points.length).toBeGreaterThan(10);
+    console.log(
+      `an upload was killed before ${points.length} operations, the last of them number ${Math.max(...points)}`,
+    );
   });
 
   it('in the middle of the first start does not keep the second from finishing it', async () => {
-    const cases = [1, 2, 3, 5, 8, 20, 60, 150, 250, 262, 266, 270];
+    const cases = [1, 2, 5, 20, 60, 150, 250, 266, 290];
     let points = 0;
-    for (const k of cases) {
-      const folder = join(scratch.path, `creation-${k}`);
-      const started = await RindServer.start({ folder, env: { RIND_FAULT: String(k) } }).catch(
-        (error: unknown) => {
-          if (error instanceof ServerEndedError) return undefined;
-          throw error;
-        },
-      );
-      if (started === undefined) points += 1;
-      await started?.kill();
-      const server = await RindServer.start({ folder });
-      const uploader = new Uploader(server.uploadUrl, server.token);
-      expect(await uploader.upload(makeWheel({ name: 'first', version: '1.0' })), `k=${k}`).toMatchObject({
-        status: 200,
-      });
-      uploader.close();
-      await server.stop();
-      await expectClean(folder);
-    }
+    await forEachPoint(
+      () => cases.shift(),
+      async (k) => {
+        const folder = join(scratch.path, `creation-${k}`);
+        const doomed = await startDoomed(folder, k);
+        if (doomed === undefined) points += 1;
+        await doomed?.kill();
+        const server = await RindServer.start({ folder });
+        expect(await upload(server, makeWheel({ name: 'first', version: '1.0' })), `k=${k}`).toMatchObject({
+          status: 200,
+        });
+        await server.stop();
+        await expectClean(folder);
+      },
+    );
     expect(points).toBeGreaterThan(5);
   });
 
