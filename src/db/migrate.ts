@@ -1,11 +1,13 @@
 import { Migrator, type Kysely, type Migration } from 'kysely';
 import { DatabaseError } from './errors.ts';
 import { firstLight } from './migrations/0001-first-light.ts';
+import { offlineBundles } from './migrations/0002-offline-bundles.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration there is, by name; only ever added to. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-light': firstLight,
+  '0002-offline-bundles': offlineBundles,
 };
 
 /** Brings the tables up to date, all or nothing. Throws NEWER_SCHEMA when a later version of Rind was here, MIGRATION_FAILED otherwise. */

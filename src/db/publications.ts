@@ -27,7 +27,9 @@ export interface Reservation {
   readonly snapshotVersion: number;
   readonly timestampVersion: number;
   readonly timestampSha256: string;
-  /** Every role that gets a new version, snapshot and timestamp included. */
+  /** Set when the publication was begun already and some of its roles are reserved. */
+  readonly publicationId?: number | undefined;
+  /** Every role that gets a new version and is not reserved yet, snapshot and timestamp included. */
   readonly roles: readonly ReservedRole[];
   readonly targetChanges: readonly TargetChange[];
   readonly journalIds: readonly number[];
@@ -42,26 +44,16 @@ export interface Reservation {
 export async function reservePublication(tx: Executor, reservation: Reservation): Promise<number> {
   const { indexId, epoch, journalIds } = reservation;
   await requireLease(tx, indexId, epoch);
-  const open = await findReservedPublication(tx, indexId);
-  if (open !== undefined) {
-    throw new DatabaseError(
-      'WRONG_STATE',
-      `Publication ${open.id} is still open; finish or abandon it first.`,
-    );
-  }
-  const { id } = await tx
-    .insertInto('publications')
-    .values({
-      index_id: indexId,
-      epoch,
-      state: 'reserved',
+  const id = reservation.publicationId ?? (await beginPublication(tx, indexId, epoch, reservation.now));
+  await tx
+    .updateTable('publications')
+    .set({
       snapshot_version: reservation.snapshotVersion,
       timestamp_version: reservation.timestampVersion,
       timestamp_sha256: reservation.timestampSha256,
-      created_at: reservation.now.toISOString(),
-      finished_at: null,
     })
-    .returning('id')
+    .where('id', '=', id)
+    .where('state', '=', 'reserved')
     .executeTakeFirstOrThrow();
   await insertRoleVersions(tx, id, reservation);
   await insertTargetChanges(tx, id, reservation);
@@ -75,7 +67,56 @@ export async function reservePublication(tx: Executor, reservation: Reservation)
   return id;
 }
 
-async function insertRoleVersions(tx: Executor, id: number, { indexId, roles }: Reservation): Promise<void> {
+/**
+ * Opens a publication whose timestamp is not known yet; for those so large that their roles are reserved part by part. In one write
+ * transaction. Throws LeaseLostError, WRONG_STATE when another publication is still open.
+ */
+export async function beginPublication(
+  tx: Executor,
+  indexId: number,
+  epoch: number,
+  now: Date,
+): Promise<number> {
+  await requireLease(tx, indexId, epoch);
+  const open = await findReservedPublication(tx, indexId);
+  if (open !== undefined) {
+    throw new DatabaseError(
+      'WRONG_STATE',
+      `Publication ${open.id} is still open; finish or abandon it first.`,
+    );
+  }
+  const { id } = await tx
+    .insertInto('publications')
+    .values({
+      index_id: indexId,
+      epoch,
+      state: 'reserved',
+      snapshot_version: 0,
+      timestamp_version: 0,
+      timestamp_sha256: '',
+      created_at: now.toISOString(),
+      finished_at: null,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return id;
+}
+
+/** Reserves further roles of an open publication. In one write transaction. Throws LeaseLostError; fails on the primary key as `reservePublication`. */
+export async function reserveRoles(
+  tx: Executor,
+  publicationId: number,
+  reservation: Pick<Reservation, 'indexId' | 'epoch' | 'roles'>,
+): Promise<void> {
+  await requireLease(tx, reservation.indexId, reservation.epoch);
+  await insertRoleVersions(tx, publicationId, reservation);
+}
+
+async function insertRoleVersions(
+  tx: Executor,
+  id: number,
+  { indexId, roles }: Pick<Reservation, 'indexId' | 'roles'>,
+): Promise<void> {
   for (const part of chunked(roles)) {
     await tx
       .insertInto('role_versions')

@@ -160,6 +160,31 @@ export interface LeasesTable {
   acquired_at: Timestamp;
 }
 
+/** 'root-published': its root is public and is given time to reach every client before the rest follows. */
+export type OfflineBundleState = 'waiting' | 'root-published' | 'published' | 'refused';
+
+/** A bundle of a ceremony that the publisher is to make public. */
+export interface OfflineBundlesTable {
+  id: Generated<number>;
+  index_id: number;
+  /** sha256 of the signing event. */
+  event: string;
+  state: OfflineBundleState;
+  /** Why it was refused. */
+  reason: string | null;
+  created_at: Timestamp;
+  root_published_at: Timestamp | null;
+  finished_at: Timestamp | null;
+}
+
+/** The signed metadata of a bundle. */
+export interface OfflineBundleRolesTable {
+  bundle_id: number;
+  role: string;
+  version: number;
+  bytes: Uint8Array;
+}
+
 export interface Schema {
   indexes: IndexesTable;
   projects: ProjectsTable;
@@ -173,6 +198,8 @@ export interface Schema {
   targets: TargetsTable;
   target_changes: TargetChangesTable;
   leases: LeasesTable;
+  offline_bundles: OfflineBundlesTable;
+  offline_bundle_roles: OfflineBundleRolesTable;
 }
 
 /** Where a query runs: the database, or a transaction of it (`Transaction<Schema>` is one too). */
@@ -192,3 +219,4 @@ export type RoleVersionRow = Selectable<RoleVersionsTable>;
 export type TargetRow = Selectable<TargetsTable>;
 export type TargetChangeRow = Selectable<TargetChangesTable>;
 export type LeaseRow = Selectable<LeasesTable>;
+export type OfflineBundleRow = Selectable<OfflineBundlesTable>;
