@@ -17,3 +17,7 @@ export {
   SlowRetrievalError,
 } from '../tuf/download-error.ts';
 export type { DownloadErrorCode } from '../tuf/download-error.ts';
+export { MapFileError, parseMapFile } from './map-file.ts';
+export type { MapFile, Mapping } from './map-file.ts';
+export { AgreementError, MultiRepositoryUpdater } from './multi-repository-updater.ts';
+export type { AgreedTarget, MultiRepositoryUpdaterOptions } from './multi-repository-updater.ts';
