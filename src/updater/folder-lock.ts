@@ -5,33 +5,40 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LocalFileError } from './errors.ts';
 
-/** The lock is held for a few file operations only: an owner seen for this long, in milliseconds, is gone or stopped. */
-const STALE_AFTER = 30_000;
-const WAIT_AT_MOST = 90_000;
+export interface LockPatience {
+  /** Milliseconds. The lock is held for a few file operations only: an owner seen for so long is gone or stopped. */
+  readonly staleAfter: number;
+  /** Milliseconds. */
+  readonly waitAtMost: number;
+}
+
+const DEFAULT_PATIENCE: LockPatience = { staleAfter: 30_000, waitAtMost: 90_000 };
 
 /**
  * Runs `action` while no other process (that uses this function) does so for the same folder.
  * The lock of a process that died is taken over.
- * @throws {LocalFileError} `LOCKED` after 90 seconds of waiting.
+ * @throws {LocalFileError} `LOCKED` when other processes do not leave it to us.
  */
-export async function withFolderLock<T>(folder: string, action: () => Promise<T>): Promise<T> {
+export async function withFolderLock<T>(
+  folder: string,
+  action: () => Promise<T>,
+  patience: LockPatience = DEFAULT_PATIENCE,
+): Promise<T> {
   const path = join(folder, '.lock');
   const owner = JSON.stringify({ machine: await machineName(), pid: process.pid, id: randomUUID() });
   const started = performance.now();
   let seen: { readonly owner: string; readonly since: number } | undefined;
   while (!(await acquire(path, owner))) {
     const now = performance.now();
-    if (now - started > WAIT_AT_MOST) {
-      throw new LocalFileError(
-        'LOCKED',
-        path,
-        'other processes have held this lock for 90 s; delete it if there are none',
-      );
+    if (now - started > patience.waitAtMost) {
+      const reason = `other processes have held this lock for ${patience.waitAtMost / 1000} s; delete it if there are none`;
+      throw new LocalFileError('LOCKED', path, reason);
     }
     const current = await contentOf(path);
-    seen =
-      current === undefined ? undefined : seen?.owner === current ? seen : { owner: current, since: now };
-    if (seen !== undefined && (now - seen.since > STALE_AFTER || (await hasDied(seen.owner)))) {
+    if (current !== undefined && seen?.owner !== current) {
+      seen = { owner: current, since: now };
+    }
+    if (seen !== undefined && (now - seen.since > patience.staleAfter || (await hasDied(seen.owner)))) {
       await takeAway(path, seen.owner);
     }
     await delay(2 + Math.random() * 10);

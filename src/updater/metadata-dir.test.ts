@@ -4,6 +4,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
+import { withFolderLock } from './folder-lock.ts';
 import { MetadataDir } from './metadata-dir.ts';
 
 let folder: string;
@@ -138,5 +139,32 @@ describe('the lock of the folder', () => {
       await action;
       expect(isDone).toBe(true);
     }
+  });
+
+  it('of a process that stopped is taken over after a while', async () => {
+    const owner = JSON.stringify({ machine: 'elsewhere', pid: 1, id: 'x' });
+    await writeFile(join(dir.path, '.lock'), owner);
+    const patience = { staleAfter: 50, waitAtMost: 10_000 };
+    expect(await withFolderLock(dir.path, () => Promise.resolve('mine'), patience)).toBe('mine');
+    expect(await readdir(dir.path)).not.toContain('.lock');
+  });
+
+  it('is not waited for without end', async () => {
+    await writeFile(join(dir.path, '.lock'), 'damaged');
+    const patience = { staleAfter: 10_000, waitAtMost: 30 };
+    await expect(withFolderLock(dir.path, () => Promise.resolve(), patience)).rejects.toMatchObject({
+      code: 'LOCKED',
+      message: /delete it if there are none/,
+    });
+    expect(await readFile(join(dir.path, '.lock'), 'utf8')).toBe('damaged');
+  });
+
+  it('that somebody took away is not taken away from the next owner', async () => {
+    await withFolderLock(dir.path, () => writeFile(join(dir.path, '.lock'), 'the next owner'));
+    expect(await readFile(join(dir.path, '.lock'), 'utf8')).toBe('the next owner');
+  });
+
+  it('cannot be taken in a folder that is not there', async () => {
+    await expect(withFolderLock(join(folder, 'absent'), () => Promise.resolve())).rejects.toThrow(/ENOENT/);
   });
 });
