@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IndexFixture, newSigner, sha256 } from '../../test/support/index-fixture.ts';
 import { findProject, setProjectStatus } from '../db/projects.ts';
 import { Metadata, signMetadata } from '../tuf/metadata.ts';
+import { ROLE_NAME_FIELD } from '../tuf/targets.ts';
 import { fsck } from './fsck.ts';
 
 let fixture: IndexFixture;
@@ -218,12 +219,18 @@ describe('fsck', () => {
       'targets',
     ).signed;
     const row = await db.selectFrom('roles').selectAll().where('role', '=', wrong).executeTakeFirstOrThrow();
-    const forged = (await signMetadata(content.with({ version: row.version }), [online])).toBytes();
-    await fixture.store.put(fixture.tree.metadata(wrong, row.version), forged);
-    const codes = await found();
+    const serve = async (roleName: string): Promise<readonly string[]> => {
+      const unrecognizedFields = new Map([[ROLE_NAME_FIELD, roleName]]);
+      const forged = await signMetadata(content.with({ version: row.version, unrecognizedFields }), [online]);
+      await fixture.store.put(fixture.tree.metadata(wrong, row.version), forged.toBytes());
+      return found();
+    };
+    const codes = await serve(wrong);
     expect(codes).toContain(`TARGET_MISPLACED ${FILE}`);
     expect(codes).toContain(`METADATA_DIFFERS ${wrong}`);
     expect(index.id).toBe(row.index_id);
+    // A mirror's swap of two bins of the same version and key: the bin says whose it is (ADR 12).
+    expect(await serve('bin-77')).toContain(`METADATA_INVALID ${wrong}`);
   });
 
   it('notes an interrupted publication', async () => {
