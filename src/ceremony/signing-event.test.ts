@@ -29,8 +29,8 @@ describe('a ceremony with three root holders at threshold two', () => {
     expect(
       names
         .filter((name) => name.startsWith('signatures/'))
-        .map((name) => name.split('/')[1]!.split('.')[0])
-        .toSorted(),
+        .map((name) => name.split('/')[1]!.split('.')[0]!)
+        .toSorted((a, b) => a.localeCompare(b)),
     ).toEqual(
       ['bins', 'bins', 'claimed', 'claimed', 'targets', 'targets'], // prettier-ignore
     );

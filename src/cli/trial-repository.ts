@@ -1,15 +1,23 @@
 import { access, mkdir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { verifyBundle, type VerifiedBundle } from '../ceremony/bundle.ts';
+import { openKeys } from '../ceremony/ceremony-keys.ts';
+import { holdCeremony } from '../ceremony/ceremony.ts';
+import { writeFolderOnce } from '../ceremony/durable-folder.ts';
+import { EventFolder } from '../ceremony/event-folder.ts';
+import { OFFLINE_ROLES, parsePlan } from '../ceremony/plan.ts';
+import { encodePublicKey } from '../ceremony/public-key-file.ts';
 import { lastPublication } from '../db/publications.ts';
 import { findIndex, insertIndex } from '../db/indexes.ts';
 import type { Executor, IndexRow } from '../db/schema.ts';
 import { generatePrivateKey, KeySigner } from '../keys/key-signer.ts';
+import { CheckedSigner } from '../keys/opened-signer.ts';
 import { generatePassphrase, readSecretFile, writeSecretFile } from '../keys/passphrase.ts';
 import { readPrivateKeyFile, writePrivateKeyFile } from '../keys/private-key-file.ts';
 import { issueToken } from '../registry/authenticate.ts';
 import { createRepository } from '../repository/create-repository.ts';
-import type { OfflineRole } from '../repository/first-roles.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import type { Key } from '../tuf/key.ts';
 import type { DataFolder } from './data-folder.ts';
 
 /** What somebody must keep who made a trial repository. */
@@ -24,8 +32,6 @@ export interface TrialRepository {
   /** Set when the repository was made just now. */
   readonly secrets: TrialSecrets | undefined;
 }
-
-const OFFLINE_ROLES = ['root', 'targets', 'bins', 'claimed'] as const;
 
 /**
  * The default index of a data folder, with a repository in the trial form: the roles of a key ceremony, each with a key of its own, all
@@ -43,15 +49,10 @@ export async function ensureTrialRepository(
   await mkdir(folder.offlineKeys, { recursive: true, mode: 0o700 });
   const offlinePassphrase = await ensureSecret(folder.offlinePassphrase, generatePassphrase);
   const onlinePassphrase = await ensureSecret(folder.onlinePassphrase, generatePassphrase);
-  const [online, root, targets, bins, claimed] = await Promise.all([
-    ensureKey(folder.onlineKey, onlinePassphrase),
-    ...OFFLINE_ROLES.map((role) => ensureKey(join(folder.offlineKeys, `${role}.json`), offlinePassphrase)),
-  ] as const);
-  const alone = (signer: KeySigner | undefined): OfflineRole => {
-    if (signer === undefined) throw new TypeError('a key for each offline role was made above');
-    return { signers: [signer], threshold: 1 };
-  };
-  const offline = { root: alone(root), targets: alone(targets), bins: alone(bins), claimed: alone(claimed) };
+  const online = await ensureKey(folder.onlineKey, onlinePassphrase);
+  const signers = new Map<string, KeySigner>();
+  for (const role of OFFLINE_ROLES)
+    signers.set(role, await ensureKey(join(folder.offlineKeys, `${role}.json`), offlinePassphrase));
   const uploadToken = await ensureSecret(folder.uploadToken, async () => {
     const { token } = await issueToken(db, {
       name: 'first upload token',
@@ -61,9 +62,44 @@ export async function ensureTrialRepository(
     });
     return token;
   });
-  await createRepository({ db, store, index, offline, online });
+  const { roles } = await ensureTrialBundle(join(folder.path, 'ceremony', 'first'), signers, online.key);
+  await createRepository({ db, store, index, offline: roles, online: [online] });
   return { index, secrets: { uploadToken, offlinePassphrase } };
 }
+
+/** The bundle of the trial's ceremony: held once, so that an interrupted start goes on with the very bytes that it may have published. */
+async function ensureTrialBundle(
+  path: string,
+  signers: ReadonlyMap<string, KeySigner>,
+  online: Key,
+): Promise<VerifiedBundle> {
+  const now = new Date();
+  if (!(await exists(path))) {
+    const planBytes = new TextEncoder().encode(TRIAL_PLAN);
+    const plan = parsePlan(planBytes);
+    const keys = await openKeys(plan, {
+      open: async (uri) => {
+        const signer = signers.get(uri);
+        if (signer === undefined) throw new TypeError('a key for each offline role was made above');
+        return new CheckedSigner(uri, { key: signer.key, sign: (bytes) => signer.signBytes(bytes) });
+      },
+      readPublicKey: async () => encodePublicKey(online),
+    });
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFolderOnce(path, await holdCeremony({ plan, planBytes, keys, now, program: 'rind serve' }));
+    await keys.close();
+  }
+  await (await EventFolder.open(path)).sealWhenComplete(now);
+  return verifyBundle(path);
+}
+
+/** The roles of a ceremony, each with one key of its own that is kept: a trial is to show what can be changed later. */
+const TRIAL_PLAN = `format = "rind-ceremony-plan-1"
+profile = "team"
+${OFFLINE_ROLES.map((role) => `[${role}]\nthreshold = 1\n[[${role}.keys]]\nholder = "who began the trial"\nkey = "${role}"\n`).join('')}
+[[online.keys]]
+public-key = "online"
+`;
 
 /** Takes the secrets off the disk: from now on only the person who saw them has them. */
 export async function forgetSecretFiles(folder: DataFolder): Promise<void> {

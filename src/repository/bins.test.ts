@@ -7,7 +7,7 @@ import { TargetFile } from '../tuf/file.ts';
 import { Metadata, signMetadata } from '../tuf/metadata.ts';
 import { ROLE_NAME_FIELD, Targets } from '../tuf/targets.ts';
 import { BinLayout, encodeBin } from './bins.ts';
-import { firstBins } from './first-roles.ts';
+import { makeBins } from '../ceremony/offline-roles.ts';
 import { signedRole, signEncoded } from './signed-role.ts';
 
 const ROLE = 'bin-00';
@@ -62,7 +62,11 @@ describe('BinLayout', () => {
     'sends each path to the bin that clients look in, with %i bins',
     (count) => {
       const layout = new BinLayout(count);
-      const { delegations } = firstBins(newSigner(), count, { version: 1, expires: EXPIRES });
+      const { delegations } = makeBins(
+        [newSigner().key],
+        { count, layout: 'path_hash_prefixes' },
+        { version: 1, expires: EXPIRES },
+      );
       for (let index = 0; index < 2000; index++) {
         const path = `packages/p/p-${index}.tar.gz`;
         const found = delegations?.rolesForTarget(path).map(({ name }) => name);
@@ -88,7 +92,14 @@ describe('BinLayout', () => {
 
   it('reads itself back from the metadata of bins', async () => {
     const signer = newSigner();
-    const signed = await signMetadata(firstBins(signer, 16_384, { version: 1, expires: EXPIRES }), [signer]);
+    const signed = await signMetadata(
+      makeBins(
+        [signer.key],
+        { count: 16_384, layout: 'path_hash_prefixes' },
+        { version: 1, expires: EXPIRES },
+      ),
+      [signer],
+    );
     const { delegations } = Metadata.fromBytes(signed.toBytes(), 'targets').signed;
     expect(delegations && BinLayout.fromDelegations(delegations).names).toEqual(new BinLayout(16_384).names);
   });

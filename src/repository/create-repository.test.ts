@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { equivocations, faultStore, FaultPlan, type CrashMoment } from '../../test/support/fault-store.ts';
-import { IndexFixture, newSigner, sha256 } from '../../test/support/index-fixture.ts';
+import { IndexFixture, newSigner, sha256, signOffline } from '../../test/support/index-fixture.ts';
 import { putTargets } from '../db/targets.ts';
 import { MemoryStore } from '../storage/memory-store.ts';
 import { Metadata } from '../tuf/metadata.ts';
@@ -111,8 +111,9 @@ describe('createRepository', () => {
     await expect(fixture.createRepository()).rejects.toMatchObject({ name: 'Crash' });
     plan.disarm();
     const { db, store, index, online, clock } = fixture;
-    const offline = { ...fixture.offline, root: { signers: [newSigner()], threshold: 1 } };
-    const again = createRepository({ db, store, index, offline, online, clock });
+    const signers = { ...fixture.offline, root: { signers: [newSigner()], threshold: 1 } };
+    const offline = await signOffline(signers, [online.key], { version: 1, now: clock(), bins: 256 });
+    const again = createRepository({ db, store, index, offline, online: [online], clock });
     await expect(again).rejects.toMatchObject({ code: 'FOREIGN_OBJECT', role: 'root' });
   });
 

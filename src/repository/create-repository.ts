@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { acquireLease } from '../db/leases.ts';
 import { lastPublication } from '../db/publications.ts';
-import { highestVersions } from '../db/roles.ts';
+import { findRoleVersion, highestVersions } from '../db/roles.ts';
 import type { Executor, IndexRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -12,8 +12,7 @@ import { ROLE_NAME_FIELD, Targets } from '../tuf/targets.ts';
 import { prepareDraft, snapshotEntry } from './draft.ts';
 import { PublicationError } from './errors.ts';
 import { expiryFrom } from './expiry.ts';
-import { firstBins, firstRoot, firstTargets, type OfflineSigners } from './first-roles.ts';
-import { OfflineRoles } from './offline-roles.ts';
+import { OfflineRoles, requireSignedRoles } from './offline-roles.ts';
 import { OnlineKeys } from './online-keys.ts';
 import { profileNamed, type Profile } from './profile.ts';
 import { publish, recoverPublication, type PublicationContext } from './publication.ts';
@@ -22,34 +21,48 @@ import { ServedTree } from './served-tree.ts';
 import { signedRole, type SignedRole } from './signed-role.ts';
 import { SnapshotEntries } from './snapshot.ts';
 
+/** What the offline keys signed, in a ceremony. */
+export interface SignedOfflineRoles {
+  readonly root: Metadata<Root>;
+  readonly targets: Metadata<Targets>;
+  readonly claimed: Metadata<Targets>;
+  readonly bins: Metadata<Targets>;
+}
+
 export interface CreateRepositoryOptions {
   readonly db: Executor;
   readonly store: ObjectStore;
   readonly index: IndexRow;
-  readonly offline: OfflineSigners;
-  /** Signs timestamp, snapshot, recently-claimed and every bin. */
-  readonly online: Signer;
+  readonly offline: SignedOfflineRoles;
+  /** Sign timestamp, snapshot, recently-claimed and every bin. */
+  readonly online: readonly Signer[];
   readonly clock?: () => Date;
 }
 
 export interface CreatedRepository {
   readonly root: Metadata<Root>;
-  /** sha256 of the canonical signed part of root version 1, lower-case hex: what people compare. */
+  /** sha256 of the canonical signed part of root, lower-case hex: what people compare. */
   readonly fingerprint: string;
 }
 
 /**
- * Makes the first metadata of an index in PEP 458's form and publishes it: root, targets, claimed and bins with the offline keys;
- * recently-claimed, every bin-n (with the targets that the index already has), snapshot and timestamp with the online one.
- * The store lock must be held. After a crash the same call with the same keys goes on: root version 1 is adopted as it stands in the store,
- * the other roles skip the versions that were reserved. Throws REPOSITORY_EXISTS once it was finished, FOREIGN_OBJECT when the store has
- * a root of other keys.
+ * Makes the first metadata of an index in PEP 458's form and publishes it: root, targets, claimed and bins as a ceremony signed them;
+ * recently-claimed, every bin-n (with the targets that the index already has: the one-time online initialisation), snapshot and timestamp with
+ * the online keys. The store lock must be held. After a crash the same call with the same signed roles goes on; the others skip the versions
+ * that were reserved. Throws REPOSITORY_EXISTS once it was finished, FOREIGN_OBJECT when the store has a root of other keys or the database
+ * has reserved the versions for other bytes, UNUSABLE_METADATA when a signature is missing, MISSING_SIGNER.
  */
 export async function createRepository(options: CreateRepositoryOptions): Promise<CreatedRepository> {
   const { db, store, index } = options;
   const clock = options.clock ?? (() => new Date());
   const profile = requireProfile(index);
   const tree = new ServedTree(index.name);
+  const { root, targets, claimed, bins } = options.offline;
+  const offline = new OfflineRoles(root, targets, bins);
+  await requireSignedRoles(offline, claimed);
+  const keys = new OnlineKeys(options.online);
+  for (const role of ['timestamp', 'snapshot', 'recently-claimed'])
+    keys.signersFor(role, offline.keysOf(role));
   const epoch = await writeTransaction(db, (tx) =>
     acquireLease(tx, index.id, `${hostname()}:${process.pid}`, clock()),
   );
@@ -61,112 +74,93 @@ export async function createRepository(options: CreateRepositoryOptions): Promis
     );
   }
   const recovery = await recoverPublication(context);
-  const root = await ensureRoot(context, options, profile);
-  if (recovery?.outcome !== 'finished') await publishFirst(context, options, profile, root);
-  return { root, fingerprint: sha256Hex(root.signedBytes) };
+  const stored = await ensureRoot(context, root);
+  if (recovery?.outcome !== 'finished') {
+    const roles = new OfflineRoles(stored, targets, bins);
+    await publishFirst(context, { roles, claimed }, { keys, profile, now: clock() });
+  }
+  return { root: stored, fingerprint: sha256Hex(stored.signedBytes) };
 }
 
-/** Root version 1: made, or as an interrupted attempt left it. Its create-only object is its reservation, for there is only one first root. */
+/** The first root, or the same one under other signatures of an interrupted attempt. Its create-only object is its reservation. */
 async function ensureRoot(
-  { store, tree, clock }: PublicationContext,
-  { offline, online }: CreateRepositoryOptions,
-  profile: Profile,
+  { store, tree }: PublicationContext,
+  root: Metadata<Root>,
 ): Promise<Metadata<Root>> {
-  const key = tree.metadata('root', 1);
-  const wanted = firstRoot(offline, online, expiryFrom(clock(), profile.offlineLifetime));
-  const signed = await signMetadata(wanted, offline.root.signers);
-  const stored = (await store.create(key, signed.toBytes())) === 'exists' ? await store.read(key) : undefined;
-  if (stored === undefined) return signed;
-  const root = Metadata.fromBytes(stored, 'root');
-  const { expires } = root.signed;
-  const sameKeys =
-    sha256Hex(root.signedBytes) === sha256Hex(Metadata.unsigned(wanted.with({ expires })).signedBytes);
-  if (sameKeys && (await root.signed.verifyDelegate('root', root)).verified) return root;
+  const { version } = root.signed;
+  const key = tree.metadata('root', version);
+  const stored = (await store.create(key, root.toBytes())) === 'exists' ? await store.read(key) : undefined;
+  if (stored === undefined) return root;
+  const other = Metadata.fromBytes(stored, 'root');
+  const isSame = sha256Hex(other.signedBytes) === sha256Hex(root.signedBytes);
+  if (isSame && (await other.signed.verifyDelegate('root', other)).verified) return other;
   throw new PublicationError(
     'FOREIGN_OBJECT',
-    `${key} exists with other keys than these; go on with the keys of the first attempt, or begin with an empty store.`,
-    { role: 'root', version: 1 },
+    `${key} exists with other keys than these; go on with the bundle of the first attempt, or begin with an empty store.`,
+    { role: 'root', version },
   );
 }
 
 async function publishFirst(
   context: PublicationContext,
-  { offline, online }: CreateRepositoryOptions,
-  profile: Profile,
-  root: Metadata<Root>,
+  { roles, claimed }: { readonly roles: OfflineRoles; readonly claimed: Metadata<Targets> },
+  signing: { readonly keys: OnlineKeys; readonly profile: Profile; readonly now: Date },
 ): Promise<void> {
-  const now = context.clock();
-  const versions = await highestVersions(context.db, context.indexId, [
-    'targets',
-    'claimed',
-    'recently-claimed',
-    'bins',
-  ]);
-  const common = (role: string, lifetime: number) => ({
-    version: (versions.get(role) ?? 0) + 1,
-    expires: expiryFrom(now, lifetime),
-  });
-  const { offlineLifetime, onlineLifetime } = profile;
-  const targets = await signMetadata(
-    firstTargets(offline, online, common('targets', offlineLifetime)),
-    offline.targets.signers,
-  );
-  const bins = await signMetadata(
-    firstBins(online, profile.bins, common('bins', offlineLifetime)),
-    offline.bins.signers,
-    'bins',
-  );
-  const empty = (role: string, lifetime: number, signers: readonly Signer[]) =>
-    signMetadata(
-      new Targets({
-        ...common(role, lifetime),
-        targets: new Map(),
-        unrecognizedFields: new Map([[ROLE_NAME_FIELD, role]]),
-      }),
-      signers,
-      role,
-    );
-  const claimed = await empty('claimed', offlineLifetime, offline.claimed.signers);
-  const recentlyClaimed = await empty('recently-claimed', onlineLifetime, [online]);
-  const delegators = [
-    signedRole('targets', targets),
+  const recentlyClaimed = await firstRecentlyClaimed(context, roles, signing);
+  const root = signedRole('root', roles.root);
+  const offline = [
+    signedRole('targets', roles.targets),
     signedRole('claimed', claimed),
-    signedRole('recently-claimed', recentlyClaimed),
-    signedRole('bins', bins),
+    signedRole('bins', roles.bins),
   ];
-  const roles = new OfflineRoles(root, targets, bins);
-  await publishWithBins(context, roles, signedRole('root', root), delegators, { online, profile, now });
-}
-
-/** The bins, snapshot and timestamp on top of the roles that were just signed, all in one publication. */
-async function publishWithBins(
-  context: PublicationContext,
-  offline: OfflineRoles,
-  root: SignedRole,
-  delegators: readonly SignedRole[],
-  signing: { readonly online: Signer; readonly profile: Profile; readonly now: Date },
-): Promise<void> {
+  await requireFreeVersions(context, offline);
+  const delegators = [...offline, recentlyClaimed];
+  const entries = SnapshotEntries.of(delegators.map((role) => snapshotEntry(role, roles)));
   const { draft } = await prepareDraft(
     context,
-    {
-      offline,
-      roles: new Map(),
-      entries: SnapshotEntries.of(delegators.map((role) => snapshotEntry(role, offline))),
-    },
-    {
-      journalIds: [],
-      targetChanges: [],
-      pages: new Map(),
-      copies: [],
-      due: offline.layout.names,
-    },
-    { keys: new OnlineKeys([signing.online]), profile: signing.profile, now: signing.now },
+    { offline: roles, roles: new Map(), entries },
+    { journalIds: [], targetChanges: [], pages: new Map(), copies: [], due: roles.layout.names },
+    signing,
   );
   await publish(context, {
     ...draft,
-    roles: [...delegators, ...draft.roles, root],
-    offlineRoles: [root],
+    roles: [...delegators, ...draft.roles],
+    root,
+    offlineRoles: [root, ...offline],
   });
+}
+
+/** recently-claimed, which the online key signs: empty, and from the first day on because adding it later would need offline keys. */
+async function firstRecentlyClaimed(
+  context: PublicationContext,
+  roles: OfflineRoles,
+  { keys, profile, now }: { readonly keys: OnlineKeys; readonly profile: Profile; readonly now: Date },
+): Promise<SignedRole> {
+  const role = 'recently-claimed';
+  const versions = await highestVersions(context.db, context.indexId, [role]);
+  const content = new Targets({
+    version: (versions.get(role) ?? 0) + 1,
+    expires: expiryFrom(now, profile.onlineLifetime),
+    targets: new Map(),
+    unrecognizedFields: new Map([[ROLE_NAME_FIELD, role]]),
+  });
+  return signedRole(role, await signMetadata(content, keys.signersFor(role, roles.keysOf(role)), role));
+}
+
+/** A version that was reserved for other bytes can never be theirs (I2). */
+export async function requireFreeVersions(
+  { db, indexId }: PublicationContext,
+  roles: readonly SignedRole[],
+): Promise<void> {
+  for (const { role, version, sha256 } of roles) {
+    const reserved = await findRoleVersion(db, indexId, role, version);
+    if (reserved === undefined || reserved.sha256 === sha256) continue;
+    throw new PublicationError(
+      'FOREIGN_OBJECT',
+      `Version ${version} of ${role} was reserved for another bundle; import that one, or make a new one on top of what is public.`,
+      { role, version },
+    );
+  }
 }
 
 function requireProfile(index: IndexRow): Profile {

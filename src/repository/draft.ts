@@ -9,9 +9,9 @@ import { expiryFrom } from './expiry.ts';
 import type { OfflineRoles } from './offline-roles.ts';
 import type { OnlineKeys } from './online-keys.ts';
 import type { Profile } from './profile.ts';
-import type { PublicationContext, PublicationDraft } from './publication.ts';
+import { writeRolesEarly, type PublicationContext, type PublicationDraft } from './publication.ts';
 import { sha256Hex } from './project-targets.ts';
-import { signedRole, signEncoded, type SignedRole } from './signed-role.ts';
+import { signedRole, signEncoded, withoutBytes, type SignedRole, type WrittenRole } from './signed-role.ts';
 import { encodeTimestamp, SnapshotEntries, type SnapshotEntry } from './snapshot.ts';
 
 /** What is public now; a draft is made on top of it. */
@@ -41,6 +41,8 @@ export interface Signing {
 
 /** Bins encoded and signed at the same time: enough to keep a remote signer busy, few enough for the memory. */
 const SIGNED_TOGETHER = 32;
+/** More bins than this are signed and written part by part. */
+const SIGNED_AT_ONCE = 512;
 
 /** A draft and the state that will be public with it. */
 export interface PreparedDraft {
@@ -68,19 +70,22 @@ export async function prepareDraft(
   const expires = expiryFrom(signing.now, signing.profile.onlineLifetime);
   const next = (role: string) => ({ role, version: (highest.get(role) ?? 0) + 1, expires });
 
-  const signed = await inGroups([...changesByBin], async ([role, changes]) =>
+  const signBin = async ([role, changes]: readonly [string, readonly TargetChange[]]) =>
     signEncoded(
       next(role),
       encodeBin({ ...next(role), targets: await targetsOfBin(context, state.offline, role, changes) }),
       signing.keys.signersFor(role, state.offline.keysOf(role)),
-    ),
-  );
+    );
+  const written =
+    changesByBin.size > SIGNED_AT_ONCE ? await signInParts(context, [...changesByBin], signBin) : undefined;
+  const signed = written === undefined ? await inGroups([...changesByBin], SIGNED_TOGETHER, signBin) : [];
   for (const role of others) signed.push(await renewed(context, state, signing, next(role)));
 
-  const entries = state.entries.with(signed.map((role) => snapshotEntry(role, state.offline)));
+  const listed = [...(written?.roles ?? []), ...signed];
+  const entries = state.entries.with(listed.map((role) => snapshotEntry(role, state.offline)));
   const signers = (role: string) => signing.keys.signersFor(role, state.offline.keysOf(role));
   let snapshot = publishedSnapshot(state);
-  if (signed.length > 0 || due.has('snapshot') || snapshot === undefined) {
+  if (listed.length > 0 || due.has('snapshot') || snapshot === undefined) {
     const made = await signEncoded(next('snapshot'), entries.encode(next('snapshot')), signers('snapshot'));
     signed.push(made);
     snapshot = { version: made.version, length: made.bytes.length, sha256: made.sha256 };
@@ -90,7 +95,7 @@ export async function prepareDraft(
   const { journalIds, targetChanges, pages, copies } = content;
   const snapshotVersion = snapshot.version;
   return {
-    draft: { roles: signed, timestamp, snapshotVersion, journalIds, targetChanges, pages, copies },
+    draft: { roles: signed, written, timestamp, snapshotVersion, journalIds, targetChanges, pages, copies },
     entries,
   };
 }
@@ -161,10 +166,35 @@ async function renewed(
   return signedRole(role, await signMetadata(content, keys.signersFor(role, offline.keysOf(role)), role));
 }
 
-async function inGroups<T, R>(values: readonly T[], work: (value: T) => Promise<R>): Promise<R[]> {
+/** Signs, reserves and writes bins part by part, so that the memory holds one part of them at a time. */
+async function signInParts<T>(
+  context: PublicationContext,
+  values: readonly T[],
+  sign: (value: T) => Promise<SignedRole>,
+): Promise<{ readonly publicationId: number; readonly roles: readonly WrittenRole[] }> {
+  const roles: WrittenRole[] = [];
+  let publicationId: number | undefined;
+  let writing: Promise<number | undefined> = Promise.resolve(undefined);
+  for (let start = 0; start < values.length; start += SIGNED_AT_ONCE) {
+    const part = await inGroups(values.slice(start, start + SIGNED_AT_ONCE), SIGNED_AT_ONCE, sign);
+    // The next part is signed while this one is written.
+    publicationId = await writing;
+    writing = writeRolesEarly(context, publicationId, part);
+    writing.catch(() => undefined);
+    for (const role of part) roles.push(withoutBytes(role));
+  }
+  return { publicationId: (await writing) ?? 0, roles };
+}
+
+async function inGroups<T, R>(
+  values: readonly T[],
+  length: number,
+  work: (value: T) => Promise<R>,
+): Promise<R[]> {
   const results: R[] = [];
-  for (let start = 0; start < values.length; start += SIGNED_TOGETHER) {
-    results.push(...(await Promise.all(values.slice(start, start + SIGNED_TOGETHER).map(work))));
+  for (let start = 0; start < values.length; start += length) {
+    for (const result of await Promise.all(values.slice(start, start + length).map(work)))
+      results.push(result);
   }
   return results;
 }

@@ -31,10 +31,7 @@ export class OfflineRoles {
 
   /** Throws UNUSABLE_METADATA for a role that nobody delegates to. */
   keysOf(role: string): RoleKeys {
-    const keys =
-      this.root.signed.roles.get(role) ??
-      this.targets.signed.delegations?.role(role) ??
-      this.bins.signed.delegations?.role(role);
+    const keys = this.#find(role);
     if (keys === undefined) {
       throw new PublicationError(
         'UNUSABLE_METADATA',
@@ -45,14 +42,29 @@ export class OfflineRoles {
     return keys;
   }
 
-  /** Whether the snapshot lists length and hash of a role: unless whoever can sign the role can sign the snapshot too (ADR 7). */
+  /** Whether a role is one that clients still reach; the others stay in the snapshot as tombstones. */
+  isDelegated(role: string): boolean {
+    return this.#find(role) !== undefined;
+  }
+
+  /**
+   * Whether the snapshot lists length and hash of a role: unless a key that can sign the role can sign the snapshot too (ADR 7).
+   * While an online key is replaced by another, both roles have a key in common, and the snapshot stays short.
+   */
   isListedWithContent(role: string): boolean {
-    const own = this.keysOf(role);
+    const own = this.#find(role);
+    if (own === undefined) return false;
     const snapshot = this.keysOf('snapshot');
-    const sameKeys =
-      own.keyIds.length === snapshot.keyIds.length &&
-      own.keyIds.every((keyId) => snapshot.keyIds.includes(keyId));
-    return !sameKeys || own.threshold < snapshot.threshold;
+    const isShared = own.keyIds.some((keyId) => snapshot.keyIds.includes(keyId));
+    return !isShared || own.threshold < snapshot.threshold;
+  }
+
+  #find(role: string): RoleKeys | undefined {
+    return (
+      this.root.signed.roles.get(role) ??
+      this.targets.signed.delegations?.role(role) ??
+      this.bins.signed.delegations?.role(role)
+    );
   }
 }
 
@@ -77,10 +89,21 @@ export async function readOfflineRoles(
   const root = Metadata.fromBytes(await read('root'), 'root');
   const targets = Metadata.fromBytes(await read('targets'), 'targets');
   const bins = Metadata.fromBytes(await read('bins'), 'targets');
+  const offline = new OfflineRoles(root, targets, bins);
+  await requireSignedRoles(offline);
+  return offline;
+}
+
+/** Throws UNUSABLE_METADATA unless every one of the roles is signed by a threshold of the keys that the others name. */
+export async function requireSignedRoles(
+  { root, targets, bins }: OfflineRoles,
+  claimed?: Metadata<Targets>,
+): Promise<void> {
   await requireSigned('root', root.signed.verifyDelegate('root', root));
   await requireSigned('targets', root.signed.verifyDelegate('targets', targets));
   await requireSigned('bins', targets.signed.verifyDelegate('bins', bins));
-  return new OfflineRoles(root, targets, bins);
+  if (claimed !== undefined)
+    await requireSigned('claimed', targets.signed.verifyDelegate('claimed', claimed));
 }
 
 async function requireSigned(role: string, result: Promise<{ readonly verified: boolean }>): Promise<void> {

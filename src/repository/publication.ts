@@ -1,10 +1,12 @@
 import {
   abandonPublication,
+  beginPublication,
   findReservedPublication,
   finishPublication,
   journalIdsOf,
   lastPublication,
   reservePublication,
+  reserveRoles,
   targetChangesOf,
   type TargetChange,
 } from '../db/publications.ts';
@@ -16,7 +18,7 @@ import type { NewObject, ObjectStore } from '../storage/object-store.ts';
 import { PublicationError } from './errors.ts';
 import { sha256Hex } from './project-targets.ts';
 import type { ServedTree } from './served-tree.ts';
-import type { SignedRole } from './signed-role.ts';
+import { withoutBytes, type SignedRole, type WrittenRole } from './signed-role.ts';
 
 /** Where a publication goes. */
 export interface PublicationContext {
@@ -31,10 +33,14 @@ export interface PublicationContext {
 
 /** Everything of one publication, signed and in memory; nothing of it is visible yet. */
 export interface PublicationDraft {
-  /** Every role with a new version except timestamp. */
+  /** Every role with a new version except root and timestamp. */
   readonly roles: readonly SignedRole[];
-  /** Those of `roles` that were signed elsewhere and are published as they are; an abandoned attempt may have reserved these very bytes. */
+  /** A new root: clients see it as soon as it is written, so it is written when all the rest is there. */
+  readonly root?: SignedRole | undefined;
+  /** Those that were signed elsewhere and are published as they are; an abandoned attempt may have reserved these very bytes. */
   readonly offlineRoles?: readonly SignedRole[];
+  /** Set when so many roles were signed that they were reserved and written part by part. */
+  readonly written?: { readonly publicationId: number; readonly roles: readonly WrittenRole[] } | undefined;
   readonly timestamp: SignedRole;
   /** The version that `timestamp` lists. */
   readonly snapshotVersion: number;
@@ -66,10 +72,7 @@ const MAX_TIMESTAMP_LENGTH = 64 * 1024;
  */
 export async function publish(context: PublicationContext, draft: PublicationDraft): Promise<void> {
   const { db, indexId, epoch, clock } = context;
-  const roles = [...draft.roles, draft.timestamp].map(({ bytes, ...role }) => ({
-    ...role,
-    length: bytes.length,
-  }));
+  const roles = [...draft.roles, ...(draft.root === undefined ? [] : [draft.root]), draft.timestamp];
   const id = await writeTransaction(db, async (tx) => {
     await releaseAbandonedVersions(tx, indexId, draft.offlineRoles ?? []);
     return reservePublication(tx, {
@@ -78,13 +81,15 @@ export async function publish(context: PublicationContext, draft: PublicationDra
       snapshotVersion: draft.snapshotVersion,
       timestampVersion: draft.timestamp.version,
       timestampSha256: draft.timestamp.sha256,
-      roles,
+      publicationId: draft.written?.publicationId,
+      roles: roles.map(withoutBytes),
       targetChanges: draft.targetChanges,
       journalIds: draft.journalIds,
       now: clock(),
     });
   });
   await writeListedObjects(context, draft);
+  if (draft.root !== undefined) await writeRoles(context, [draft.root]);
   await swapTimestamp(context, draft.timestamp);
   await finish(context, id, draft.targetChanges, draft.pages);
 }
@@ -141,10 +146,31 @@ async function writeListedObjects(context: PublicationContext, draft: Publicatio
   for (const batch of batches(draft.copies)) {
     await Promise.all(batch.map(({ from, to }) => store.copy(from, to)));
   }
-  const metadata = draft.roles.map(({ role, version, bytes }) => ({
-    key: tree.metadata(role, version),
-    bytes,
-  }));
+  await writeRoles(context, draft.roles);
+}
+
+/**
+ * Reserves and writes some roles of a publication that is not complete yet: for those that are too large for the memory. Nobody sees them
+ * until a timestamp leads to them. `publicationId` undefined begins the publication.
+ */
+export async function writeRolesEarly(
+  context: PublicationContext,
+  publicationId: number | undefined,
+  roles: readonly SignedRole[],
+): Promise<number> {
+  const { db, indexId, epoch, clock } = context;
+  const id = await writeTransaction(db, async (tx) => {
+    const open = publicationId ?? (await beginPublication(tx, indexId, epoch, clock()));
+    await reserveRoles(tx, open, { indexId, epoch, roles: roles.map(withoutBytes) });
+    return open;
+  });
+  await writeRoles(context, roles);
+  return id;
+}
+
+/** Signed metadata under its numbers. */
+async function writeRoles({ store, tree }: PublicationContext, roles: readonly SignedRole[]): Promise<void> {
+  const metadata = roles.map(({ role, version, bytes }) => ({ key: tree.metadata(role, version), bytes }));
   await createAll(store, metadata, ({ key }) => {
     throw new PublicationError(
       'FOREIGN_OBJECT',

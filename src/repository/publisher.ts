@@ -21,6 +21,7 @@ import {
   type Recovery,
 } from './publication.ts';
 import { ServedTree } from './served-tree.ts';
+import { withoutBytes } from './signed-role.ts';
 import { SnapshotEntries } from './snapshot.ts';
 import { waitingChanges } from './waiting-changes.ts';
 
@@ -271,13 +272,17 @@ function withRows(
   now: Date,
 ): ReadonlyMap<string, RoleRow> {
   const rows = new Map(roles);
-  for (const { role, version, expires, bytes, sha256 } of [...draft.roles, draft.timestamp]) {
+  const signed = [...draft.roles, ...(draft.root === undefined ? [] : [draft.root]), draft.timestamp];
+  for (const { role, version, expires, length, sha256 } of [
+    ...(draft.written?.roles ?? []),
+    ...signed.map(withoutBytes),
+  ]) {
     rows.set(role, {
       index_id: indexId,
       role,
       version,
       sha256,
-      length: bytes.length,
+      length,
       signed_at: now.toISOString(),
       expires_at: expires.toISOString(),
     });

@@ -14,6 +14,16 @@ export interface SignedRole {
   readonly sha256: string;
 }
 
+/** One version of a role whose object is in the store already. */
+export interface WrittenRole extends Omit<SignedRole, 'bytes'> {
+  readonly length: number;
+}
+
+/** A role without its bytes. */
+export function withoutBytes({ bytes, ...role }: SignedRole): WrittenRole {
+  return { ...role, length: bytes.length };
+}
+
 /** Signs a signed part that is canonical JSON already, and puts the canonical envelope around it. */
 export async function signEncoded(
   role: { readonly role: string; readonly version: number; readonly expires: Date },

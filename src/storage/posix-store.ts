@@ -29,6 +29,9 @@ export interface PosixStoreOptions {
   readonly faults?: FaultInjector | undefined;
 }
 
+/** From so many objects on, one sync of the whole file system is cheaper than one for each. */
+const BULK = 256;
+
 /**
  * Objects as files of a local file system. Creation is a hard link, so it fails when the name is taken, whichever process took it;
  * compare-and-swap holds among the calls of one process, so only the holder of the store lock may use `replace`.
@@ -115,6 +118,11 @@ export class PosixStore implements ObjectStore {
     for (const { key } of entries) checkObjectKey(key);
     const outcomes: CreateOutcome[] = entries.map(() => 'exists');
     try {
+      if (entries.length >= BULK) {
+        const created = await this.#writer.createInBulk(entries);
+        await this.#writer.syncFolders(entries.map(({ key }) => key));
+        return created;
+      }
       await eachBounded(entries, async ({ key, bytes }, index) => {
         outcomes[index] = await this.#writer.linkTemporary(await this.#writer.writeTemporary(bytes), key);
       });

@@ -10,7 +10,16 @@ import { ensureProject, ensureRelease } from '../../src/db/projects.ts';
 import type { IndexRow } from '../../src/db/schema.ts';
 import { writeTransaction } from '../../src/db/transactions.ts';
 import { metadataSidecarPath, packagePath } from '../../src/pypi/layout.ts';
-import { createRepository } from '../../src/repository/create-repository.ts';
+import {
+  makeBins,
+  makeClaimed,
+  makeRoot,
+  makeTargets,
+  type Parties,
+} from '../../src/ceremony/offline-roles.ts';
+import type { BinsLayoutName } from '../../src/ceremony/plan.ts';
+import { createRepository, type SignedOfflineRoles } from '../../src/repository/create-repository.ts';
+import { profileNamed } from '../../src/repository/profile.ts';
 import { Publisher } from '../../src/repository/publisher.ts';
 import { ServedTree } from '../../src/repository/served-tree.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
@@ -18,6 +27,7 @@ import { PosixStore } from '../../src/storage/posix-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { Key } from '../../src/tuf/key.ts';
 import { Signature } from '../../src/tuf/signature.ts';
+import { signMetadata } from '../../src/tuf/metadata.ts';
 import type { Signer } from '../../src/tuf/signer.ts';
 
 /** An ed25519 signer with a key made on the spot. */
@@ -41,6 +51,55 @@ export interface FixtureOptions {
   readonly onDisk?: boolean;
 }
 
+export interface OfflineSigners {
+  readonly root: OfflineParty;
+  readonly targets: OfflineParty;
+  readonly claimed: OfflineParty;
+  readonly bins: OfflineParty;
+}
+
+interface OfflineParty {
+  readonly signers: readonly Signer[];
+  readonly threshold: number;
+}
+
+const YEAR_MS = 365 * 86_400_000;
+
+/** What a ceremony with these keys makes. `onlineBins`: the keys of the bins where they differ from those in root. */
+export async function signOffline(
+  signers: OfflineSigners,
+  online: readonly Signer['key'][],
+  options: {
+    readonly version: number;
+    readonly now: Date;
+    readonly bins: number;
+    readonly layout?: BinsLayoutName;
+    /** Further signers of root: those of the root before. */
+    readonly oldRoot?: readonly Signer[];
+  },
+): Promise<SignedOfflineRoles> {
+  const { version, now, bins, layout = 'path_hash_prefixes', oldRoot = [] } = options;
+  const party = ({ signers: list, threshold }: OfflineParty) => ({
+    keys: list.map(({ key }) => key),
+    threshold,
+  });
+  const { root, targets, claimed } = signers;
+  const parties: Parties = {
+    root: party(root),
+    targets: party(targets),
+    claimed: party(claimed),
+    bins: party(signers.bins),
+    online,
+  };
+  const common = { version, expires: new Date(now.getTime() + YEAR_MS) };
+  return {
+    root: await signMetadata(makeRoot(parties, common), [...new Set([...root.signers, ...oldRoot])]),
+    targets: await signMetadata(makeTargets(parties, common), targets.signers),
+    claimed: await signMetadata(makeClaimed(common), claimed.signers),
+    bins: await signMetadata(makeBins(online, { count: bins, layout }, common), signers.bins.signers),
+  };
+}
+
 /** A real SQLite database in a temporary folder, a store, keys, a clock that stands still, and files that need no archive. */
 export class IndexFixture {
   readonly online: Signer;
@@ -56,6 +115,9 @@ export class IndexFixture {
   readonly folder: string;
   now = START;
   #closed = false;
+  #signed: SignedOfflineRoles | undefined;
+  /** In place of the profile's number. */
+  bins: number | undefined;
 
   private constructor(
     store: ObjectStore,
@@ -108,9 +170,26 @@ export class IndexFixture {
     this.now = new Date(this.now.getTime() + hours * 3_600_000);
   }
 
-  createRepository() {
-    const { db, store, index, offline, online, clock } = this;
-    return createRepository({ db, store, index, offline, online, clock });
+  /** The offline roles of the first ceremony: signed once, so that a second attempt brings the same bytes. */
+  async signedOffline(): Promise<SignedOfflineRoles> {
+    const bins = this.bins ?? profileNamed(this.index.profile)?.bins ?? 256;
+    return (this.#signed ??= await signOffline(this.offline, [this.online.key], {
+      version: 1,
+      now: this.now,
+      bins,
+    }));
+  }
+
+  async createRepository() {
+    const { db, store, index, online, clock } = this;
+    return createRepository({
+      db,
+      store,
+      index,
+      offline: await this.signedOffline(),
+      online: [online],
+      clock,
+    });
   }
 
   newPublisher(signers: readonly Signer[] = [this.online]): Publisher {
