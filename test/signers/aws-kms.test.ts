@@ -26,7 +26,7 @@ describe('AWS KMS (moto)', () => {
   });
   afterEach(() => vi.restoreAllMocks());
 
-  async function call(action: string, body: object): Promise<Record<string, never>> {
+  async function call(action: string, body: object): Promise<Record<string, unknown>> {
     const request = await new AwsV4Signer({
       url: moto.value.url,
       method: 'POST',
@@ -38,7 +38,7 @@ describe('AWS KMS (moto)', () => {
       region: REGION,
     }).sign();
     const response = await fetch(request.url, { ...request, body: JSON.stringify(body) });
-    return (await response.json().catch(() => ({}))) as Record<string, never>;
+    return (await response.json().catch(() => ({}))) as Record<string, unknown>;
   }
 
   async function createKey(spec: string): Promise<{ id: string; arn: string }> {
