@@ -9,7 +9,8 @@ import { baseVersions, currentRoleFiles, type CurrentRoles } from './current-rol
 import { CeremonyError } from './errors.ts';
 import { lintEvent } from './event-lint.ts';
 import { signMinutes } from './minutes.ts';
-import { makeBins, makeClaimed, makeRoot, makeTargets } from './offline-roles.ts';
+import type { Key } from '../tuf/key.ts';
+import { makeBins, makeClaimed, makeRoot, makeTargets, type Party } from './offline-roles.ts';
 import { lintPlan } from './plan-lint.ts';
 import { OFFLINE_ROLES, type CeremonyPlan, type OfflineRoleName } from './plan.ts';
 import { encodeEventSignature, SigningEvent, type EventSignature } from './signing-event.ts';
@@ -39,7 +40,7 @@ export interface CeremonyOptions {
 export async function holdCeremony(options: CeremonyOptions): Promise<ReadonlyMap<string, Uint8Array>> {
   const { plan, keys, now, base } = options;
   refuse(lintPlan(plan).flatMap(({ severity, message }) => (severity === 'error' ? [message] : [])));
-  const candidate = freeze(options);
+  const candidate = await freeze(options);
   refuse(lintEvent(candidate, base));
   const candidateBytes = encodeCandidate(candidate);
   const event = SigningEvent.open(candidateBytes, base);
@@ -96,7 +97,7 @@ export async function minutesOf(
   );
 }
 
-function freeze({
+async function freeze({
   plan,
   planBytes,
   keys,
@@ -104,13 +105,16 @@ function freeze({
   rehearsal = false,
   base,
   only = OFFLINE_ROLES,
-}: CeremonyOptions): Candidate {
+}: CeremonyOptions): Promise<Candidate> {
   const created = new Date(Math.floor(now.getTime() / 1000) * 1000);
   const common = (role: OfflineRoleName) => ({
     version: (base?.[role].signed.version ?? 0) + 1,
     expires: new Date(created.getTime() + plan.roles[role].expiresDays * DAY_MS),
   });
+  const outgoing = await outgoingKeys(plan, base, keys.parties.targets);
   const { parties } = keys;
+  const { targets: party } = parties;
+  const rootParties = { ...parties, targets: { ...party, keys: [...party.keys, ...outgoing] } };
   const made: Readonly<Record<Exclude<OfflineRoleName, 'root'>, () => Targets>> = {
     targets: () => makeTargets(parties, common('targets')),
     claimed: () => base?.claimed.signed.with(common('claimed')) ?? makeClaimed(common('claimed')),
@@ -119,7 +123,7 @@ function freeze({
   const targets = new Map<Exclude<OfflineRoleName, 'root'>, Targets>();
   for (const role of OFFLINE_ROLES)
     if (role !== 'root' && only.includes(role)) targets.set(role, made[role]());
-  const root: Root | undefined = only.includes('root') ? makeRoot(parties, common('root')) : undefined;
+  const root: Root | undefined = only.includes('root') ? makeRoot(rootParties, common('root')) : undefined;
   return {
     kind: base === undefined ? 'ceremony' : 'renewal',
     rehearsal,
@@ -128,11 +132,29 @@ function freeze({
     deadline: new Date(created.getTime() + plan.signingDays * DAY_MS),
     plan: encodeHex(sha256(planBytes)),
     base: base === undefined ? new Map() : baseVersions(base),
-    holders: keys.holders,
+    holders: new Map([
+      ...outgoing.map(({ keyId }) => [keyId, 'discarded key of the present targets'] as const),
+      ...keys.holders,
+    ]),
     oneTimeKeys: keys.oneTimeKeys,
     root,
     targets,
   };
+}
+
+/**
+ * One-time keys of the present targets that the next root still lists: the root can then be public for a while before the new targets are,
+ * and no client between its two requests sees targets that do not verify. They exist nowhere any more; the renewal after this one drops them.
+ */
+async function outgoingKeys(
+  plan: CeremonyPlan,
+  base: CurrentRoles | undefined,
+  next: Party,
+): Promise<readonly Key[]> {
+  if (base === undefined || plan.emergency || plan.roles.targets.oneTimeKeys === 0) return [];
+  const { signed } = await base.root.signed.verifyDelegate('targets', base.targets);
+  const known = new Set(next.keys.map(({ keyId }) => keyId));
+  return [...signed.values()].filter(({ keyId }) => !known.has(keyId));
 }
 
 /** By a one-time key if there is one: its private half has no other way to be in the minutes. */

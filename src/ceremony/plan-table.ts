@@ -39,6 +39,12 @@ export class PlanTable {
     throw malformed(`"${name}" in ${this.place} must be a whole number.`);
   }
 
+  boolean(name: string): boolean | undefined {
+    const value = this.#take(name);
+    if (value === undefined || typeof value === 'boolean') return value;
+    throw malformed(`"${name}" in ${this.place} must be true or false.`);
+  }
+
   table(name: string): PlanTable | undefined {
     const value = this.#take(name);
     return value === undefined ? undefined : PlanTable.of(value, `[${name}]`);

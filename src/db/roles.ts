@@ -103,3 +103,10 @@ export async function releaseAbandonedVersions(
       .execute();
   }
 }
+
+/** Forgets that roles are public; what was reserved for them stays. */
+export async function forgetRoles(tx: Executor, indexId: number, roles: readonly string[]): Promise<void> {
+  for (const names of chunked(roles)) {
+    await tx.deleteFrom('roles').where('index_id', '=', indexId).where('role', 'in', names).execute();
+  }
+}

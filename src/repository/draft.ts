@@ -83,7 +83,8 @@ export async function prepareDraft(
 
   const listed = [...(written?.roles ?? []), ...signed];
   const entries = state.entries.with(listed.map((role) => snapshotEntry(role, state.offline)));
-  const signers = (role: string) => signing.keys.signersFor(role, state.offline.keysOf(role));
+  // With every key: a client that knows only the root before or after this one verifies them too.
+  const signers = (role: string) => signing.keys.allSignersFor(role, state.offline.keysOf(role));
   let snapshot = publishedSnapshot(state);
   if (listed.length > 0 || due.has('snapshot') || snapshot === undefined) {
     const made = await signEncoded(next('snapshot'), entries.encode(next('snapshot')), signers('snapshot'));

@@ -10,10 +10,15 @@ export class OnlineKeys {
     this.#signers = new Map(signers.map((signer) => [signer.key.keyId, signer]));
   }
 
-  /** As many of the role's signers as its threshold asks for. Throws MISSING_SIGNER when they are fewer. */
+  /** As many of the role's signers as its threshold asks for, the last listed first: that is the newest key. Throws MISSING_SIGNER when they are fewer. */
   signersFor(role: string, keys: RoleKeys): readonly Signer[] {
-    const signers = keys.keyIds.flatMap((keyId) => this.#signers.get(keyId) ?? []).slice(0, keys.threshold);
-    if (signers.length === keys.threshold) return signers;
+    return this.allSignersFor(role, keys).slice(-keys.threshold);
+  }
+
+  /** All of the role's signers that are here: while a key is replaced, the old and the new one. Throws MISSING_SIGNER. */
+  allSignersFor(role: string, keys: RoleKeys): readonly Signer[] {
+    const signers = keys.keyIds.flatMap((keyId) => this.#signers.get(keyId) ?? []);
+    if (signers.length >= keys.threshold) return signers;
     throw new PublicationError(
       'MISSING_SIGNER',
       `${role} needs signatures of ${keys.threshold} of the keys ${keys.keyIds.join(', ')}, but only ${signers.length} of them can be used here; check which online key this server was given.`,

@@ -2,15 +2,18 @@ import { hostname } from 'node:os';
 import { DatabaseError } from '../db/errors.ts';
 import { acquireLease } from '../db/leases.ts';
 import { lastPublication, settleJournal } from '../db/publications.ts';
-import { currentRoles } from '../db/roles.ts';
-import type { Executor, IndexRow, RoleRow } from '../db/schema.ts';
+import { nextOfflineBundle, setBundleState } from '../db/offline-bundles.ts';
+import { currentRoles, forgetRoles } from '../db/roles.ts';
+import type { Executor, IndexRow, OfflineBundleRow, OfflineBundleState, RoleRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Signer } from '../tuf/signer.ts';
+import { planAdoption, type Adoption } from './adoption.ts';
+import { requireFreeVersions } from './create-repository.ts';
 import { prepareDraft, snapshotEntry, type PublishedState } from './draft.ts';
 import { errorFields, PublicationError } from './errors.ts';
 import { dueRoles, nextRenewal, type SignedRole as DatedRole } from './expiry.ts';
-import { readOfflineRoles } from './offline-roles.ts';
+import { readOfflineRoles, type OfflineRoles } from './offline-roles.ts';
 import { OnlineKeys } from './online-keys.ts';
 import { profileNamed, type Profile } from './profile.ts';
 import {
@@ -41,6 +44,11 @@ export interface PublisherOptions {
   readonly log?: PublisherLog;
   /** Who holds the lease, for people. */
   readonly holder?: string;
+  /**
+   * How long a new root is public before the rest of its bundle follows, in milliseconds: longer than any client takes from looking for a
+   * newer root to reading the timestamp.
+   */
+  readonly rootGrace?: number | undefined;
 }
 
 /** What one call of `publishOnce` made public. */
@@ -72,6 +80,7 @@ export class Publisher {
   readonly #clock: () => Date;
   readonly #log: PublisherLog | undefined;
   readonly #holder: string;
+  readonly #rootGrace: number;
   readonly #tree: ServedTree;
   #epoch: number | undefined;
   #state: PublishedState | undefined;
@@ -96,6 +105,7 @@ export class Publisher {
     this.#clock = options.clock ?? (() => new Date());
     this.#log = options.log;
     this.#holder = options.holder ?? `${hostname()}:${process.pid}`;
+    this.#rootGrace = options.rootGrace ?? ROOT_GRACE;
     this.#tree = new ServedTree(options.index.name);
   }
 
@@ -146,13 +156,81 @@ export class Publisher {
       const state = await this.#readyState();
       const finished = this.#finished;
       this.#finished = undefined;
-      return finished ?? (await this.#publishChanges(state));
+      return finished ?? (await this.#publishBundle(state)) ?? (await this.#publishChanges(state));
     } catch (error) {
       // What is public is uncertain now: the next call recovers first.
       this.#state = undefined;
       if (error instanceof DatabaseError && error.code === 'LEASE_LOST') this.#closed = true;
       throw error;
     }
+  }
+
+  /** Makes the next step of a ceremony's bundle public, if one waits. One that cannot be published is refused, and nothing else waits for it. */
+  async #publishBundle(state: PublishedState): Promise<Publication | undefined> {
+    const bundle = await nextOfflineBundle(this.#db, this.#index.id);
+    const now = this.#clock();
+    if (bundle === undefined || now < this.#timeOfNextStep(bundle)) return undefined;
+    let adoption: Adoption;
+    try {
+      adoption = await planAdoption(this.#db, bundle, state, this.#keys);
+      await requireFreeVersions(this.#context(), [
+        ...adoption.roles,
+        ...(adoption.root === undefined ? [] : [adoption.root]),
+      ]);
+    } catch (error) {
+      if (!(error instanceof PublicationError)) throw error;
+      await this.#settleBundle(bundle, 'refused', error.message);
+      this.#log?.warn(
+        { index: this.#index.name, event: bundle.event, ...errorFields(error) },
+        'bundle of a ceremony refused',
+      );
+      return undefined;
+    }
+    const published = adoption.step === 'none' ? undefined : await this.#adopt(state, adoption, now);
+    await this.#settleBundle(bundle, adoption.step === 'root' ? 'root-published' : 'published', null);
+    this.#log?.info(
+      { index: this.#index.name, event: bundle.event, step: adoption.step },
+      'bundle of a ceremony published',
+    );
+    return published;
+  }
+
+  async #adopt(state: PublishedState, adoption: Adoption, now: Date): Promise<Publication> {
+    const context = this.#context();
+    const { offline, root, roles: signed, due, forgotten } = adoption;
+    const gone = new Set(forgotten);
+    const kept = new Map([...state.roles].filter(([role]) => !gone.has(role)));
+    const next = {
+      offline,
+      roles: kept,
+      entries: entriesOf(kept.values(), offline).with(signed.map((role) => snapshotEntry(role, offline))),
+    };
+    const { draft, entries } = await prepareDraft(
+      context,
+      next,
+      { journalIds: [], targetChanges: [], pages: new Map(), copies: [], due },
+      { keys: this.#keys, profile: this.#profile, now },
+    );
+    const offlineRoles = root === undefined ? signed : [...signed, root];
+    const whole = { ...draft, roles: [...signed, ...draft.roles], root, offlineRoles };
+    await publish(context, whole);
+    if (forgotten.length > 0)
+      await writeTransaction(this.#db, (tx) => forgetRoles(tx, context.indexId, forgotten));
+    this.#state = { offline, entries, roles: withRows(kept, whole, this.#index.id, now) };
+    this.#nextRenewal = new Date(0);
+    return { journalIds: [], changedPaths: [] };
+  }
+
+  async #settleBundle(
+    bundle: OfflineBundleRow,
+    state: OfflineBundleState,
+    reason: string | null,
+  ): Promise<void> {
+    await writeTransaction(this.#db, (tx) => setBundleState(tx, bundle.id, state, this.#clock(), reason));
+  }
+
+  #timeOfNextStep({ root_published_at: time }: OfflineBundleRow): Date {
+    return new Date(time === null ? 0 : new Date(time).getTime() + this.#rootGrace);
   }
 
   async #publishChanges(state: PublishedState): Promise<Publication | undefined> {
@@ -219,9 +297,7 @@ export class Publisher {
     }
     const roles = await this.#readRoles();
     const offline = await readOfflineRoles(this.#store, this.#tree, roles);
-    const listed = [...roles.values()].filter(({ role }) => !UNLISTED.has(role));
-    const entries = SnapshotEntries.of(listed.map((row) => snapshotEntry(row, offline)));
-    this.#state = { offline, roles, entries };
+    this.#state = { offline, roles, entries: entriesOf(roles.values(), offline) };
     return this.#state;
   }
 
@@ -259,10 +335,18 @@ export class Publisher {
 
 /** Roles renewed by one publication; the rest follows in the next, so that no upload waits long for renewals. */
 const RENEWED_TOGETHER = 64;
+/** A minute: clients ask for the timestamp right after the root. */
+const ROOT_GRACE = 60_000;
 /** Roles that no snapshot lists. */
 const UNLISTED: ReadonlySet<string> = new Set(['root', 'snapshot', 'timestamp']);
 /** What the publisher renews, beside the bins. */
 const ONLINE: ReadonlySet<string> = new Set(['timestamp', 'snapshot', 'recently-claimed']);
+
+/** How the snapshot lists the public roles. */
+function entriesOf(rows: Iterable<RoleRow>, offline: OfflineRoles): SnapshotEntries {
+  const listed = [...rows].filter(({ role }) => !UNLISTED.has(role));
+  return SnapshotEntries.of(listed.map((row) => snapshotEntry(row, offline)));
+}
 
 /** The public roles once a draft is published. */
 function withRows(
