@@ -12,6 +12,8 @@ export interface UpdaterConfig {
   readonly snapshotMaxLength: number;
   /** Bytes, for the top-level and every delegated targets role; 16,384 explicit bins have 3 MB. */
   readonly targetsMaxLength: number;
+  /** Bytes of roles without delegations (bins) that a session keeps loaded; their models take about four times as much. */
+  readonly loadedBytes: number;
   /** Ask for `<sha256>.<name>` when the repository has consistent snapshots. */
   readonly prefixTargetsWithHash: boolean;
   /** No network at all: whatever is cached, verified and unexpired. */
@@ -52,6 +54,7 @@ export const DEFAULT_UPDATER_CONFIG: UpdaterConfig = {
   timestampMaxLength: 16_384,
   snapshotMaxLength: 2_000_000,
   targetsMaxLength: 5_000_000,
+  loadedBytes: 1_000_000,
   prefixTargetsWithHash: true,
   offline: false,
   supersededAfter: 1_000,

@@ -95,14 +95,25 @@ describe('a session with the memory of earlier ones', () => {
 
   it('forgets what was used longest ago, and never what it just read', () => {
     const bytes = repository.versions('role')[0]!;
-    const memory = new MetadataMemory({ maxBytes: bytes.length * 2 });
+    const memory = new MetadataMemory({ maxLeafBytes: bytes.length * 2 });
     const a = memory.read(bytes, 'targets', { role: 'a' });
     const b = memory.read(bytes, 'targets', { role: 'b' });
     expect(memory.read(bytes, 'targets', { role: 'a' })).toBe(a);
     memory.read(bytes, 'targets', { role: 'c' });
     expect(memory.read(bytes, 'targets', { role: 'a' })).toBe(a);
     expect(memory.read(bytes, 'targets', { role: 'b' })).not.toBe(b);
-    const tiny = new MetadataMemory({ maxBytes: 1 });
+    const tiny = new MetadataMemory({ maxBytes: 1, maxLeafBytes: 1 });
     expect(tiny.read(bytes, 'targets')).toBe(tiny.read(bytes, 'targets'));
+  });
+
+  it('does not forget what every search passes for the bins at its end', () => {
+    const leaf = repository.versions('role')[0]!;
+    const delegator = repository.versions('targets').at(-1)!;
+    const memory = new MetadataMemory({ maxLeafBytes: 1 });
+    const kept = memory.read(delegator, 'targets');
+    for (const role of ['a', 'b', 'c']) {
+      memory.read(leaf, 'targets', { role });
+    }
+    expect(memory.read(delegator, 'targets')).toBe(kept);
   });
 });

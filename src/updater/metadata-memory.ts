@@ -5,14 +5,16 @@ import type { Key } from '../tuf/key.ts';
 import { Metadata } from '../tuf/metadata.ts';
 import type { MetadataOptions, SignedByType } from '../tuf/metadata.ts';
 import type { Signed, SignedType } from '../tuf/signed.ts';
+import { Targets } from '../tuf/targets.ts';
 
 interface Entry {
   readonly bytes: Uint8Array;
   readonly metadata: Metadata<Signed>;
 }
 
-/** Bytes of metadata kept; the models take about four times as much. */
+/** Bytes of metadata kept, for what every search passes and for the bins at its end; the models take about four times as much. */
 const DEFAULT_MAX_BYTES = 16 << 20;
+const DEFAULT_MAX_LEAF_BYTES = 1 << 20;
 
 /**
  * What several sessions of one process need not compute again: equal bytes are the same metadata, and a signature or
@@ -22,13 +24,21 @@ const DEFAULT_MAX_BYTES = 16 << 20;
 export class MetadataMemory {
   /** The cryptography of the sessions, remembering what it verified about bytes that are in memory. */
   readonly crypto: TufCrypto;
-  readonly #entries = new Map<string, Entry>();
-  readonly #maxBytes: number;
-  #size = 0;
+  readonly #main: RecentEntries;
+  readonly #leaves: RecentEntries;
 
-  constructor(options: { readonly crypto?: TufCrypto | undefined; readonly maxBytes?: number } = {}) {
+  constructor(
+    options: {
+      readonly crypto?: TufCrypto | undefined;
+      /** Bytes of top-level metadata and of roles that delegate. */
+      readonly maxBytes?: number;
+      /** Bytes of roles that do not delegate. */
+      readonly maxLeafBytes?: number;
+    } = {},
+  ) {
     this.crypto = remembering(options.crypto ?? defaultCrypto);
-    this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
+    this.#main = new RecentEntries(options.maxBytes ?? DEFAULT_MAX_BYTES);
+    this.#leaves = new RecentEntries(options.maxLeafBytes ?? DEFAULT_MAX_LEAF_BYTES);
   }
 
   /** As `Metadata.fromBytes`; equal bytes of the same role are read once. */
@@ -37,25 +47,52 @@ export class MetadataMemory {
     type: K,
     options: MetadataOptions = {},
   ): Metadata<SignedByType[K]> => {
-    const name = JSON.stringify([type, options.role ?? type]);
-    const known = this.#entries.get(name);
-    if (known !== undefined && Buffer.compare(known.bytes, bytes) === 0) {
-      this.#entries.delete(name);
-      this.#entries.set(name, known);
+    const name = nameOf(type, options.role);
+    const known = this.#find(name, bytes);
+    if (known !== undefined) {
       return known.metadata as Metadata<SignedByType[K]>;
     }
     const metadata = Metadata.fromBytes(bytes, type, options);
-    this.#remember(name, { bytes, metadata });
+    const isLeaf = metadata.signed instanceof Targets && metadata.signed.delegations === undefined;
+    (isLeaf ? this.#leaves : this.#main).set(name, { bytes, metadata });
     return metadata;
   };
 
   /** The remembered bytes if they equal these: what was computed about an object is found by that object. */
-  intern(bytes: Uint8Array, type: SignedType, role: string = type): Uint8Array {
-    const known = this.#entries.get(JSON.stringify([type, role]));
-    return known !== undefined && Buffer.compare(known.bytes, bytes) === 0 ? known.bytes : bytes;
+  intern(bytes: Uint8Array, type: SignedType, role?: string): Uint8Array {
+    return this.#find(nameOf(type, role), bytes)?.bytes ?? bytes;
   }
 
-  #remember(name: string, entry: Entry): void {
+  #find(name: string, bytes: Uint8Array): Entry | undefined {
+    const known = this.#main.get(name) ?? this.#leaves.get(name);
+    return known !== undefined && Buffer.compare(known.bytes, bytes) === 0 ? known : undefined;
+  }
+}
+
+function nameOf(type: SignedType, role: string = type): string {
+  return JSON.stringify([type, role]);
+}
+
+/** Entries of so many bytes in all; those used longest ago are forgotten first, the newest never. */
+class RecentEntries {
+  readonly #entries = new Map<string, Entry>();
+  readonly #maxBytes: number;
+  #size = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get(name: string): Entry | undefined {
+    const entry = this.#entries.get(name);
+    if (entry !== undefined) {
+      this.#entries.delete(name);
+      this.#entries.set(name, entry);
+    }
+    return entry;
+  }
+
+  set(name: string, entry: Entry): void {
     this.#forget(name);
     this.#entries.set(name, entry);
     this.#size += entry.bytes.length;

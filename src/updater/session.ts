@@ -59,6 +59,7 @@ export class Session {
       referenceTime,
       crypto: context.memory.crypto,
       read: context.memory.read,
+      loadedBytes: context.config.loadedBytes,
     });
     const session = new Session(context, files, trusted);
     const newest = await session.#replayHistory(initial);
