@@ -1,5 +1,5 @@
-import { chmod, mkdir, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { CliError } from './cli-error.ts';
 
 /** Where everything of a server with the embedded store lies. Only `tree` is public. */
@@ -56,6 +56,17 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   }
   await requireClosed(folder.path);
   return folder;
+}
+
+/** The online keys of the server, the oldest first: `online.json`, and beside it `online-2.json` and so on while one replaces another. */
+export async function onlineKeyFiles({ onlineKey }: DataFolder): Promise<readonly string[]> {
+  const folder = dirname(onlineKey);
+  const names = await readdir(folder).catch(() => []);
+  const found = names.flatMap((name) => {
+    const match = /^online(?:-(\d{1,6}))?\.json$/.exec(name);
+    return match === null ? [] : [{ path: join(folder, name), number: Number(match[1] ?? 1) }];
+  });
+  return found.toSorted((a, b) => a.number - b.number).map(({ path }) => path);
 }
 
 /** The folder of a server that exists. Throws CliError when there is none. */

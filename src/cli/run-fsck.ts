@@ -3,13 +3,18 @@ import { openDatabase } from '../db/open.ts';
 import type { IndexRow } from '../db/schema.ts';
 import { fsck, type FsckReport } from '../repository/fsck.ts';
 import { PosixStore } from '../storage/posix-store.ts';
-import type { FsckCommandOptions } from './commands/fsck.ts';
 import { existingDataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { print, say } from './terminal.ts';
 
+/** What `rind fsck` is told. */
+export interface RunFsckOptions {
+  readonly data: string;
+  readonly json?: boolean;
+}
+
 /** Checks every index of a data folder; findings go to stdout, the summary to stderr. */
-export async function runFsck(options: FsckCommandOptions): Promise<ExitCode> {
+export async function runFsck(options: RunFsckOptions): Promise<ExitCode> {
   const folder = await existingDataFolder(options.data);
   const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary });
   const database = await openDatabase({ path: folder.database });

@@ -6,14 +6,21 @@ import { PosixStore } from '../storage/posix-store.ts';
 import { openLog, type Log } from '../telemetry/log.ts';
 import { PublisherClient } from '../worker/publisher-client.ts';
 import { CliError } from './cli-error.ts';
-import type { ServeCommandOptions } from './commands/serve.ts';
 import { currentRoot } from './current-root.ts';
-import { openDataFolder, type DataFolder } from './data-folder.ts';
+import { onlineKeyFiles, openDataFolder, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { keptSecrets, setupMessage, shownSecrets, trialMessage } from './serve-messages.ts';
 import { StopRequest } from './stop-request.ts';
 import { say } from './terminal.ts';
 import { ensureTrialRepository, forgetSecretFiles, type TrialRepository } from './trial-repository.ts';
+
+/** What `rind serve` is told. */
+export interface ServeOptions {
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl?: string;
+}
 
 /** The parts of a server that are open at the same time. */
 interface Opened {
@@ -26,7 +33,7 @@ interface Opened {
 }
 
 /** Runs an index until SIGINT, SIGTERM or SIGHUP. What it says to people and its log go to stderr. */
-export async function serve(options: ServeCommandOptions): Promise<ExitCode> {
+export async function serve(options: ServeOptions): Promise<ExitCode> {
   const faults = FaultInjector.fromEnvironment();
   const log = openLog({ level: 'warn' });
   const folder = await openDataFolder(options.data);
@@ -64,7 +71,7 @@ async function prepareRepository(
   }
 }
 
-function startPublisher(
+async function startPublisher(
   folder: DataFolder,
   { index }: TrialRepository,
   log: Log,
@@ -75,17 +82,15 @@ function startPublisher(
     storeRoot: folder.tree,
     temporaryFolder: folder.temporary,
     lockFolder: folder.path,
-    indexes: [{ indexId: index.id, keyFiles: [folder.onlineKey], passphraseFile: folder.onlinePassphrase }],
+    indexes: [
+      { indexId: index.id, keyFiles: await onlineKeyFiles(folder), passphraseFile: folder.onlinePassphrase },
+    ],
     log,
     onFatal: (error) => stop.fail(error),
   });
 }
 
-async function serveUntilStopped(
-  options: ServeCommandOptions,
-  opened: Opened,
-  stop: StopRequest,
-): Promise<void> {
+async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: StopRequest): Promise<void> {
   const { store, database, repository, publisher, log } = opened;
   const server = await listen(options, {
     indexes: [repository.index],
@@ -105,7 +110,7 @@ async function serveUntilStopped(
 }
 
 async function listen(
-  { host, port, publicUrl }: ServeCommandOptions,
+  { host, port, publicUrl }: ServeOptions,
   parts: Omit<Parameters<typeof startServer>[0], 'host' | 'port' | 'publicUrl'>,
 ): Promise<RunningServer> {
   try {

@@ -1,9 +1,5 @@
 import type { Command } from 'commander';
-
-export interface FsckCommandOptions {
-  readonly data: string;
-  readonly json?: boolean;
-}
+import type { RunFsckOptions } from '../run-fsck.ts';
 
 /** `rind fsck` */
 export function registerFsck(program: Command): void {
@@ -16,7 +12,7 @@ export function registerFsck(program: Command): void {
     )
     .option('--data <folder>', 'where everything of the index lies', 'rind-data')
     .option('--json', 'print the findings as JSON')
-    .action(async (options: FsckCommandOptions) => {
+    .action(async (options: RunFsckOptions) => {
       const { runFsck } = await import('../run-fsck.ts');
       process.exitCode = await runFsck(options);
     });

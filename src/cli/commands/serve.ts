@@ -1,11 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
-
-export interface ServeCommandOptions {
-  readonly data: string;
-  readonly host: string;
-  readonly port: number;
-  readonly publicUrl?: string;
-}
+import type { ServeOptions } from '../serve.ts';
 
 /** `rind serve` */
 export function registerServe(program: Command): void {
@@ -19,7 +13,7 @@ export function registerServe(program: Command): void {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on; 0 takes any that is free', parsePort, 8458)
     .option('--public-url <url>', 'the URL people use, when a reverse proxy is in front', parsePublicUrl)
-    .action(async (options: ServeCommandOptions) => {
+    .action(async (options: ServeOptions) => {
       const { serve } = await import('../serve.ts');
       process.exitCode = await serve(options);
     });
