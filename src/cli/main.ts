@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /** `rind`: reads the command line, runs one command, ends with its exit code. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { registerCeremony } from './commands/ceremony.ts';
+import { registerEvent, registerSign } from './commands/event.ts';
 import { registerFsck } from './commands/fsck.ts';
 import { registerPip } from './commands/pip.ts';
 import { registerProxy } from './commands/proxy.ts';
@@ -10,6 +11,7 @@ import { registerServe } from './commands/serve.ts';
 import { registerToken } from './commands/token.ts';
 import { registerTrust } from './commands/trust.ts';
 import { EXIT } from './exit-codes.ts';
+import { packageVersion } from './package-version.ts';
 import { reportError } from './terminal.ts';
 
 /** Every command, in the order of `rind --help`. */
@@ -17,6 +19,9 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerServe,
   registerToken,
   registerFsck,
+  registerCeremony,
+  registerSign,
+  registerEvent,
   registerTrust,
   registerPip,
   registerRun,
@@ -35,11 +40,6 @@ function createProgram(): Command {
     .showHelpAfterError('hint: add --help to see what can be said here');
   for (const register of COMMANDS) register(program);
   return program;
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 try {

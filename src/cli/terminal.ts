@@ -2,6 +2,7 @@
  * How `rind` speaks: data and nothing else on stdout, everything said to a person on stderr, errors as an `error:` line
  * with `hint:` lines below. No colours, no symbols.
  */
+import { CeremonyError, type CeremonyErrorCode } from '../ceremony/errors.ts';
 import { isVerificationFailure, type Verdict } from '../proxy/verdict.ts';
 import { IndexUrlError } from '../proxy/index-url.ts';
 import { TrustedRootError } from '../proxy/trusted-root.ts';
@@ -59,6 +60,14 @@ const TRUST_HINTS: Readonly<Record<TrustStoreErrorCode, readonly string[]>> = {
   insecure: [],
 };
 
+/** What of a ceremony is refused because it does not verify. */
+const FORGERIES: ReadonlySet<CeremonyErrorCode> = new Set([
+  'TAMPERED',
+  'WRONG_SIGNATURE',
+  'WRONG_BASE',
+  'OTHER_EVENT',
+]);
+
 function asCliError(error: unknown): CliError {
   if (error instanceof CliError) return error;
   if (error instanceof TrustStoreError)
@@ -70,6 +79,10 @@ function asCliError(error: unknown): CliError {
   if (error instanceof IndexUrlError) {
     const hints = error.code === 'unencrypted' ? ['--allow-unencrypted-http trusts it all the same'] : [];
     return new CliError('usage', error.message, hints);
+  }
+  if (error instanceof CeremonyError) {
+    const kind = FORGERIES.has(error.code) ? 'verification' : 'failure';
+    return new CliError(kind, error.message, error.problems);
   }
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;

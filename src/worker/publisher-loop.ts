@@ -29,8 +29,8 @@ export interface PublisherLoopOptions {
   readonly maxPause?: number;
 }
 
-/** Even without anything due, look again: the clock may have been set, a wake-up lost. Milliseconds. */
-const LONGEST_SLEEP = 60_000;
+/** Even without anything due, look again: a ceremony's bundle may wait, the clock may have been set, a wake-up lost. Milliseconds. */
+const LONGEST_SLEEP = 5000;
 /** Errors after which only a new process may publish. */
 const FATAL_CODES: ReadonlySet<string> = new Set(['LEASE_LOST', 'CLOSED', 'SYNC_FAILED']);
 
