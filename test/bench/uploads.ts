@@ -5,7 +5,7 @@ import { type UploadForm, Uploader, uploadForm } from '../tools/upload.ts';
 import { isQuick, milliseconds, percentile, residentMemory, type Table } from './report.ts';
 
 const jsonPage = 'application/vnd.pypi.simple.v1+json';
-const projects = 100;
+const projects = 40;
 
 /** What an index holds: TUF targets are its files and two pages for each project. */
 export interface Population {
