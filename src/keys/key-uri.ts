@@ -12,6 +12,7 @@ const BACKENDS: ReadonlyMap<string, () => Promise<OpenBackend>> = new Map([
   ['gcpkms', async () => (await import('./gcp-kms-signer.ts')).openGcpKmsSigner],
   ['azurekms', async () => (await import('./azure-kms-signer.ts')).openAzureKmsSigner],
   ['hv', async () => (await import('./vault-signer.ts')).openVaultSigner],
+  ['signer', async () => (await import('./socket-signer.ts')).openSocketSigner],
 ]);
 
 /** The scheme of a key URI, or undefined when it has none. */
@@ -26,6 +27,7 @@ export function schemeOfKeyUri(uri: string): string | undefined {
  * - `file2:PATH` an encrypted key file of ours, or PKCS #8 in PEM, plain or encrypted
  * - `hsm:KEYID?label=TOKEN&module=PATH` PKCS #11
  * - `awskms:KEY`, `gcpkms:RESOURCE`, `azurekms://VAULT/keys/NAME/VERSION`, `hv:KEY/VERSION` key services, with the credentials of the surroundings
+ * - `signer:PATH#KEYID` a key that `rind signer` holds, over its socket
  * @throws {SignerError} @throws {PrivateKeyError}
  */
 export async function openSigner(uri: string, options: OpenSignerOptions): Promise<OpenedSigner> {

@@ -38,6 +38,7 @@ export interface OpenedSigner extends Signer {
 export interface SignerBackend {
   readonly key: Key;
   sign(bytes: Uint8Array, context?: SigningContext): Promise<Uint8Array>;
+  signedVersions?(): Promise<ReadonlyMap<string, number>>;
   close?(): Promise<void>;
 }
 
@@ -74,6 +75,11 @@ export class CheckedSigner implements OpenedSigner {
       );
     }
     return Signature.fromBytes(this.key.keyId, signature);
+  }
+
+  /** Empty for signers that keep no count. */
+  async signedVersions(): Promise<ReadonlyMap<string, number>> {
+    return (await this.#backend.signedVersions?.()) ?? new Map<string, number>();
   }
 
   async close(): Promise<void> {

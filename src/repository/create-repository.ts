@@ -61,6 +61,7 @@ export async function createRepository(options: CreateRepositoryOptions): Promis
   const offline = new OfflineRoles(root, targets, bins);
   await requireSignedRoles(offline, claimed);
   const keys = new OnlineKeys(options.online);
+  await keys.readSignedVersions();
   for (const role of ['timestamp', 'snapshot', 'recently-claimed'])
     keys.signersFor(role, offline.keysOf(role));
   const epoch = await writeTransaction(db, (tx) =>
@@ -139,7 +140,7 @@ async function firstRecentlyClaimed(
   const role = 'recently-claimed';
   const versions = await highestVersions(context.db, context.indexId, [role]);
   const content = new Targets({
-    version: (versions.get(role) ?? 0) + 1,
+    version: keys.versionAfter(role, versions.get(role)),
     expires: expiryFrom(now, profile.onlineLifetime),
     targets: new Map(),
     unrecognizedFields: new Map([[ROLE_NAME_FIELD, role]]),

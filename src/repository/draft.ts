@@ -68,7 +68,11 @@ export async function prepareDraft(
   const names = [...changesByBin.keys(), ...others, 'snapshot', 'timestamp'];
   const highest = await highestVersions(context.db, context.indexId, names);
   const expires = expiryFrom(signing.now, signing.profile.onlineLifetime);
-  const next = (role: string) => ({ role, version: (highest.get(role) ?? 0) + 1, expires });
+  const next = (role: string) => ({
+    role,
+    version: signing.keys.versionAfter(role, highest.get(role)),
+    expires,
+  });
 
   const signBin = async ([role, changes]: readonly [string, readonly TargetChange[]]) =>
     signEncoded(

@@ -5,6 +5,7 @@ import type { RoleKeys } from './offline-roles.ts';
 /** The signers that this process can use by itself, by key id. */
 export class OnlineKeys {
   readonly #signers: ReadonlyMap<string, Signer>;
+  readonly #signedVersions = new Map<string, number>();
 
   constructor(signers: readonly Signer[]) {
     this.#signers = new Map(signers.map((signer) => [signer.key.keyId, signer]));
@@ -24,5 +25,19 @@ export class OnlineKeys {
       `${role} needs signatures of ${keys.threshold} of the keys ${keys.keyIds.join(', ')}, but only ${signers.length} of them can be used here; check which online key this server was given.`,
       { role },
     );
+  }
+
+  /** Asks the signers that keep count which versions they have signed, published or not: after a start, and after anything went wrong. */
+  async readSignedVersions(): Promise<void> {
+    for (const signer of this.#signers.values()) {
+      for (const [role, version] of (await signer.signedVersions?.()) ?? []) {
+        this.#signedVersions.set(role, Math.max(version, this.#signedVersions.get(role) ?? 0));
+      }
+    }
+  }
+
+  /** The next version of a role of which this one is the highest that was ever reserved. */
+  versionAfter(role: string, reserved = 0): number {
+    return Math.max(reserved, this.#signedVersions.get(role) ?? 0) + 1;
   }
 }

@@ -295,6 +295,7 @@ export class Publisher {
         `The index "${this.#index.name}" has no metadata yet; make its repository first.`,
       );
     }
+    await this.#keys.readSignedVersions();
     const roles = await this.#readRoles();
     const offline = await readOfflineRoles(this.#store, this.#tree, roles);
     this.#state = { offline, roles, entries: entriesOf(roles.values(), offline) };
