@@ -1,4 +1,4 @@
-// `npm test`: README command 2. Build, type-check, lint, format check, unit tests, integration tests.
+// `npm test`: README command 2. Build, type-check, lint, format check, API page, unit tests, integration tests.
 //
 //   npm test                         everything that can run here; the rest is named with its reason at the end
 //   npm test -- --only=unit,lint     some steps only
@@ -90,6 +90,7 @@ const built = check('build', ['scripts/build.mjs']);
 check('typecheck', [join(tools, 'typescript', 'bin', 'tsc'), '--noEmit', '-p', 'tsconfig.json']);
 check('lint', [join(tools, 'oxlint', 'bin', 'oxlint'), '--type-aware', '--deny-warnings']);
 check('format', [join(tools, 'prettier', 'bin', 'prettier.cjs'), '--check', '--log-level', 'warn', '.']);
+if (built) check('api page', ['scripts/api-page.mjs', '--check']);
 vitest('unit', ['--project', 'unit']);
 if (built) vitest('integration', ['--project', 'integration']);
 else total.skipped.push({ file: 'test/', name: 'integration', reason: 'the build failed' });

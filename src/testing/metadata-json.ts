@@ -10,6 +10,7 @@ export interface SignedJson {
   [field: string]: unknown;
 }
 
+/** A public key (spec 4.2). */
 export interface KeyJson {
   keytype: string;
   scheme: string;
@@ -17,18 +18,21 @@ export interface KeyJson {
   [field: string]: unknown;
 }
 
+/** Key ids and threshold of a role (spec 4.3). */
 export interface RoleJson {
   keyids: string[];
   threshold: number;
   [field: string]: unknown;
 }
 
+/** The signed part of root (spec 4.3). */
 export interface RootJson extends SignedJson {
   consistent_snapshot?: boolean;
   keys: Record<string, KeyJson>;
   roles: Record<string, RoleJson>;
 }
 
+/** What snapshot and timestamp say about a file (spec 4.4). */
 export interface MetaFileJson {
   version: number;
   length?: number;
@@ -41,6 +45,7 @@ export interface MetaJson extends SignedJson {
   meta: Record<string, MetaFileJson>;
 }
 
+/** What a targets role says about a target (spec 4.5). */
 export interface TargetFileJson {
   length: number;
   hashes: Record<string, string>;
@@ -48,6 +53,7 @@ export interface TargetFileJson {
   [field: string]: unknown;
 }
 
+/** One of the delegations of a targets role (spec 4.5). */
 export interface DelegatedRoleJson extends RoleJson {
   name: string;
   terminating: boolean;
@@ -55,11 +61,13 @@ export interface DelegatedRoleJson extends RoleJson {
   path_hash_prefixes?: string[];
 }
 
+/** `succinct_roles` (TAP 15): `2 ** bit_length` bins. */
 export interface SuccinctRolesJson extends RoleJson {
   bit_length: number;
   name_prefix: string;
 }
 
+/** `delegations` of targets metadata (spec 4.5): `roles`, or `succinct_roles` (TAP 15). */
 export interface DelegationsJson {
   keys: Record<string, KeyJson>;
   roles?: DelegatedRoleJson[];
@@ -67,6 +75,7 @@ export interface DelegationsJson {
   [field: string]: unknown;
 }
 
+/** The signed part of targets (spec 4.5). */
 export interface TargetsJson extends SignedJson {
   targets: Record<string, TargetFileJson>;
   delegations?: DelegationsJson;

@@ -16,6 +16,7 @@ import type { Misbehaviour } from './misbehaviour.ts';
 import { SimulatorKey } from './simulator-key.ts';
 import type { SimulatorScheme } from './simulator-key.ts';
 
+/** How a {@link RepositorySimulator} starts; nothing has to be said. */
 export interface RepositorySimulatorOptions {
   /** Metadata made without an expiry of its own is valid for 30 days from here. */
   readonly referenceTime?: Date;
@@ -25,6 +26,7 @@ export interface RepositorySimulatorOptions {
   readonly scheme?: SimulatorScheme;
 }
 
+/** What `publish` leaves undone; both are done if nothing is said. */
 export interface PublishOptions {
   /** Give every role published before the next version. */
   readonly bumpVersion?: boolean;

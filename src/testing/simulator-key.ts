@@ -4,6 +4,7 @@ import { encodeCanonicalJson } from '../tuf/canonical-json.ts';
 import { toJsonValue } from './metadata-json.ts';
 import type { KeyJson } from './metadata-json.ts';
 
+/** The signature schemes of simulated keys (spec 4.2). */
 export type SimulatorScheme = 'ed25519' | 'ecdsa-sha2-nistp256' | 'ecdsa-sha2-nistp384' | 'rsassa-pss-sha256';
 
 /** A key pair of the simulated repository. Made for tests: the private half never leaves the object, but nothing protects it. */

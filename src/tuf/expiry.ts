@@ -14,6 +14,7 @@ export function readExpires(text: string): Date {
   return date;
 }
 
+/** Writes `expires` (spec 4.2.1): `YYYY-MM-DDTHH:MM:SSZ`, fractions of a second left out. */
 export function formatExpires(date: Date): string {
   return date.toISOString().replace(/\.\d{3}Z$/, 'Z');
 }

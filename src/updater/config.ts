@@ -40,6 +40,7 @@ export interface DownloadLimits {
   readonly minimumRateAfter: number;
 }
 
+/** 30 s without data, an hour in all, 2 KiB a second after the first minute. */
 export const DEFAULT_DOWNLOAD_LIMITS: DownloadLimits = {
   idleTimeout: 30_000,
   totalTimeout: 3_600_000,
@@ -47,6 +48,7 @@ export const DEFAULT_DOWNLOAD_LIMITS: DownloadLimits = {
   minimumRateAfter: 60_000,
 };
 
+/** What holds where an {@link UpdaterConfig} says nothing: sizes fit an index of PyPI's size. */
 export const DEFAULT_UPDATER_CONFIG: UpdaterConfig = {
   maxRootRotations: 256,
   maxDelegations: 32,

@@ -44,6 +44,10 @@ export function tooSlow(url: string, reason: string): SlowRetrievalError {
   return new SlowRetrievalError(`${printableUrl(url)}: ${reason}`, { url: printableUrl(url) });
 }
 
+/**
+ * Why a {@link LocalFileError} was thrown: other processes hold the folder's lock, others may write to the folder, the
+ * operating system refused, or there is no root to start from.
+ */
 export type LocalFileErrorCode = 'LOCKED' | 'INSECURE' | 'INPUT_OUTPUT' | 'NO_TRUSTED_ROOT';
 
 /** A file or folder of the client cannot be used. */

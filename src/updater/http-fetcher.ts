@@ -8,6 +8,7 @@ import { downloadFailed, tooLong, unexpectedStatus } from './errors.ts';
 import type { Fetcher, FetchOptions } from './fetcher.ts';
 import { limitedDownload } from './limited-download.ts';
 
+/** How an {@link HttpFetcher} connects. */
 export interface HttpFetcherOptions {
   readonly limits?: Partial<DownloadLimits>;
   /** Sent with every request, for example `{ authorization: 'Basic …' }`. Never shown in messages. */

@@ -6,6 +6,7 @@ import { mappingsFor } from './map-file.ts';
 import type { MapFile, Mapping } from './map-file.ts';
 import { Updater } from './updater.ts';
 
+/** What a {@link MultiRepositoryUpdater} is made of. */
 export interface MultiRepositoryUpdaterOptions {
   readonly map: MapFile;
   /** One folder per repository is kept in it, with the trusted metadata of that repository. */

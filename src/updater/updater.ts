@@ -15,6 +15,7 @@ import { Sources, isAbsence } from './sources.ts';
 import type { Source } from './sources.ts';
 import { isCopyOf, saveVerified, verifiedStream } from './target-download.ts';
 
+/** What an {@link Updater} is made of. */
 export interface UpdaterOptions {
   /** The folder with the trusted metadata; it may be shared with other processes. */
   readonly metadataDir: string | MetadataDir;
@@ -24,14 +25,17 @@ export interface UpdaterOptions {
   readonly targetBaseUrl: string;
   /** Asked when the URLs above fail, in this order; none of them has to be trusted. */
   readonly mirrors?: readonly Source[];
+  /** How bytes come: {@link HttpFetcher}, or one of your own. */
   readonly fetcher: Fetcher;
   /** Asked once, for the reference time of the session. */
   readonly clock?: () => Date;
   /** A root that is trusted for reasons of its own, from which every session starts; without it `root.json` of the folder is the start. */
   readonly bootstrapRoot?: Uint8Array;
+  /** Node's own where nothing else is said; ignored beside `memory`. */
   readonly crypto?: TufCrypto;
   /** Shared by the sessions of a long-lived process, so that an unchanged snapshot costs next to nothing; its cryptography is used. */
   readonly memory?: MetadataMemory;
+  /** Limits that differ from the default ones. */
   readonly config?: Partial<UpdaterConfig>;
 }
 
