@@ -1,0 +1,172 @@
+// `npm run mutate`: breaks the verification code in every way of scripts/mutation/mutants.mjs, one at a time, and runs
+// the unit tests that reach the place. A mutant that no test notices is a survivor; docs/mutation.md explains each.
+//
+//   npm run mutate                          all files (long: give it a machine of its own or `nice -n 19`)
+//   npm run mutate -- --files=json,file     some files of src/tuf
+//   npm run mutate -- --only-survivors      what docs/mutation.md names, and nothing else
+//   npm run mutate -- --jobs=2              so many mutants at once
+//
+// Ends with 1 when a survivor is not explained.
+import { fork } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { mutate } from './mutation/mutants.mjs';
+
+const VERIFICATION = [
+  'trusted-metadata-set',
+  'verification',
+  'metadata',
+  'delegations',
+  'delegation-table',
+  'succinct-roles',
+  'path-pattern',
+  'file',
+  'key',
+  'public-key',
+  'json',
+  'canonical-json',
+];
+/** What the tests of the updater are asked about too: they are slow, and everything else has tests of its own. */
+const WITH_WORKFLOW = new Set(['trusted-metadata-set.ts']);
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const explained = join(root, 'docs', 'mutation.md');
+const option = (name) =>
+  process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
+const chosen = option('files')?.split(',') ?? VERIFICATION;
+const jobs = Number(option('jobs') ?? 1);
+const explanations = existsSync(explained) ? readFileSync(explained, 'utf8') : '';
+
+const sources = {};
+const mutants = [];
+for (const name of chosen) {
+  const file = join(root, 'src', 'tuf', `${name}.ts`);
+  const { text, mutants: more } = mutate(readFileSync(file, 'utf8'), `${name}.ts`, mutants.length);
+  sources[file] = text;
+  mutants.push(...more);
+}
+
+function describe({ file, was, becomes }) {
+  return `${file}: \`${was}\` → \`${becomes}\``;
+}
+
+/** A process that runs mutants, started again after one that had to be ended. */
+class Runner {
+  #child;
+
+  async run(mutant, files, patience) {
+    this.#child ??= await start();
+    const child = this.#child;
+    return new Promise((done) => {
+      const end = (result) => {
+        clearTimeout(timer);
+        child.removeAllListeners();
+        done(result);
+      };
+      const timer = setTimeout(() => {
+        this.stop();
+        end({ killedBy: 'the time limit' });
+      }, patience);
+      child.once('message', end);
+      child.once('exit', () => {
+        this.#child = undefined;
+        end({ killedBy: 'the end of the process' });
+      });
+      child.send({ mutant, files });
+    });
+  }
+
+  stop() {
+    this.#child?.kill('SIGKILL');
+    this.#child = undefined;
+  }
+}
+
+function start() {
+  const setup = join(root, 'scripts', 'mutation', 'setup.mjs');
+  const child = fork(
+    join(root, 'scripts', 'mutation', 'runner.mjs'),
+    [JSON.stringify({ root, sources, setup, notes })],
+    { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], cwd: root },
+  );
+  return new Promise((done, failed) => {
+    child.once('message', () => done(child));
+    child.once('exit', () => failed(new Error('the runner ended before it was ready')));
+  });
+}
+
+/** The unit tests of TUF, then those of the client workflow above it; fast ones first. */
+function testFiles() {
+  const tests = (folder, pattern) =>
+    readdirSync(join(root, 'src', folder))
+      .filter((name) => pattern.test(name))
+      .map((name) => join(root, 'src', folder, name));
+  return [...tests('tuf', /\.test\.ts$/), ...tests('updater', /^updater-(?!limits|mirrors).*\.test\.ts$/)];
+}
+
+const notes = mkdtempSync(join(tmpdir(), 'rind-mutation-'));
+const first = new Runner();
+const reachedBy = new Map();
+const files = testFiles();
+console.log(`${mutants.length} mutants; first the tests without any ...`);
+const baseline = await first.run(-1, files, 600_000);
+if (baseline.killedBy !== undefined) {
+  console.error(`error: the tests fail without a mutant: ${baseline.killedBy}`);
+  first.stop();
+  process.exit(1);
+}
+for (const name of readdirSync(notes)) {
+  const { file, reached } = JSON.parse(readFileSync(join(notes, name), 'utf8'));
+  for (const id of reached) reachedBy.set(id, [...(reachedBy.get(id) ?? []), file]);
+}
+console.log(`${baseline.count} tests in ${files.length} files`);
+
+/** The file's own tests first, the slow ones last. */
+function testsOf(id) {
+  const own = mutants[id].file.replace('.ts', '.test.ts');
+  const cost = (file) => (basename(file) === own ? 0 : baseline.slow[file]);
+  return (reachedBy.get(id) ?? [])
+    .filter((file) => dirname(file) === join(root, 'src', 'tuf') || WITH_WORKFLOW.has(mutants[id].file))
+    .sort((a, b) => cost(a) - cost(b));
+}
+
+const survivors = [];
+const waiting = [...mutants.keys()].filter(
+  (id) => !process.argv.includes('--only-survivors') || explanations.includes(describe(mutants[id])),
+);
+const total = waiting.length;
+let done = 0;
+async function work(runner) {
+  for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+    const tests = testsOf(id);
+    const patience = 10_000 + 4 * tests.reduce((sum, file) => sum + baseline.slow[file], 0);
+    const { killedBy } = tests.length === 0 ? {} : await runner.run(id, tests, patience);
+    done += 1;
+    if (killedBy === undefined) {
+      survivors.push(id);
+      const { line } = mutants[id];
+      const reason = tests.length === 0 ? 'no test reaches it' : `${tests.length} test files pass`;
+      console.log(`survived [${done}/${total}] line ${line} of ${describe(mutants[id])} (${reason})`);
+    } else if (done % 50 === 0) console.log(`[${done}/${total}] ${survivors.length} survivors so far`);
+    if (process.env.RIND_MUTATION_VERBOSE === '1') console.log(`${id} ${describe(mutants[id])}: ${killedBy}`);
+  }
+  runner.stop();
+}
+await Promise.all([first, ...Array.from({ length: jobs - 1 }, () => new Runner())].map(work));
+rmSync(notes, { recursive: true, force: true });
+
+const score = ((100 * (total - survivors.length)) / total).toFixed(1);
+console.log(
+  `\n${total} mutants, ${total - survivors.length} noticed, ${survivors.length} survivors: ${score} %`,
+);
+for (const [index, name] of chosen.entries()) {
+  const own = mutants.filter(({ file }) => file === `${name}.ts`).length;
+  const lost = survivors.filter((id) => mutants[id].file === `${name}.ts`).length;
+  if (index === 0) console.log('file, mutants, survivors');
+  console.log(`${name}.ts, ${own}, ${lost}`);
+}
+const unexplained = survivors.filter((id) => !explanations.includes(describe(mutants[id])));
+for (const id of unexplained)
+  console.log(`not explained: line ${mutants[id].line} of ${describe(mutants[id])}`);
+process.exitCode = unexplained.length === 0 ? 0 : 1;
