@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { open, readdir, readFile, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 /** What is written of one use of a key, or of one that was refused. */
@@ -189,7 +189,7 @@ async function readSegment(
     for await (const line of createInterface({ input })) {
       const entry = parseLine(path, line);
       const { number, previous } = entry;
-      const follows = head === undefined || (number === head.number + 1 && previous === head.hash);
+      const follows = head === undefined ? number === firstNumber(basename(path)) : number === head.number + 1 && previous === head.hash; // prettier-ignore
       head = { number, hash: sha256(line) };
       if (!follows || (number === known.number && head.hash !== known.hash)) {
         throw new SignatureLogError(

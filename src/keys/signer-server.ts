@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chmod, chown, lstat, mkdir, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { OpenedSigner } from './opened-signer.ts';
 import { encodeFrame, readFrames, FrameError } from './signer-frames.ts';
 import { signerRequest, type SignerAnswer, type SignerRequest } from './signer-protocol.ts';
@@ -34,11 +34,13 @@ export class SignerServer {
   readonly #signers: ReadonlyMap<string, OpenedSigner>;
   readonly #versions: SignedVersions;
   readonly #server: Server;
+  readonly #lock: Server;
   readonly #sockets = new Set<Socket>();
   readonly #running = new Set<Promise<void>>();
 
-  private constructor(options: SignerServerOptions, versions: SignedVersions) {
+  private constructor(options: SignerServerOptions, versions: SignedVersions, lock: Server) {
     this.#options = options;
+    this.#lock = lock;
     this.#signers = new Map(options.signers.map((signer) => [signer.key.keyId, signer]));
     this.#versions = versions;
     this.#server = createServer((socket) => this.#accept(socket));
@@ -48,16 +50,23 @@ export class SignerServer {
   /** Resolves when the socket can be used. Throws SignerError, SignatureLogError. */
   static async start(options: SignerServerOptions): Promise<SignerServer> {
     await mkdir(options.state, { recursive: true, mode: 0o700 });
-    const versions = await SignedVersions.open(options.state, options.clock);
-    await versions.log.append({ outcome: 'started' });
-    const server = new SignerServer(options, versions);
+    await requireClosedFolder(options.state, false);
+    const lock = await lockState(options.state);
     try {
-      await server.#listen();
+      const versions = await SignedVersions.open(options.state, options.clock);
+      const server = new SignerServer(options, versions, lock);
+      try {
+        await versions.log.append({ outcome: 'started' });
+        await server.#listen();
+        return server;
+      } catch (error) {
+        await versions.close();
+        throw error;
+      }
     } catch (error) {
-      await versions.close();
+      lock.close();
       throw error;
     }
-    return server;
   }
 
   /** Lets what is being signed end. */
@@ -68,6 +77,7 @@ export class SignerServer {
     await closed;
     await this.#versions.close();
     await Promise.allSettled([...this.#signers.values()].map((signer) => signer.close()));
+    this.#lock.close();
   }
 
   async #listen(): Promise<void> {
@@ -76,10 +86,7 @@ export class SignerServer {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await requireClosedFolder(folder, group !== undefined);
     await removeDeadSocket(path);
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(path, resolve);
-    });
+    await listening(this.#server, path);
     await chmod(path, group === undefined ? 0o600 : 0o660);
     if (group !== undefined) {
       await chown(folder, -1, group);
@@ -166,13 +173,29 @@ export class SignerServer {
   }
 }
 
+/** Two processes on one state would sign one version twice. The operating system ends the lock with the process. */
+async function lockState(state: string): Promise<Server> {
+  const path = join(state, 'lock');
+  await removeDeadSocket(path);
+  const lock = createServer((socket) => socket.destroy());
+  await listening(lock, path);
+  return lock;
+}
+
+function listening(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+}
+
 async function requireClosedFolder(folder: string, isForGroup: boolean): Promise<void> {
   const { mode, uid } = await lstat(folder);
   const others = isForGroup ? 0o027 : 0o077;
   if ((mode & others) === 0 && (uid === process.geteuid?.() || uid === 0)) return;
   throw new SignerError(
     'REFUSED_BY_SIGNER',
-    `The folder ${folder} of the socket is open to others; give the socket a folder of its own (chmod ${isForGroup ? '750' : '700'} ${folder}).`,
+    `The folder ${folder} is open to others; give the signer a folder of its own (chmod ${isForGroup ? '750' : '700'} ${folder}).`,
   );
 }
 
@@ -187,7 +210,7 @@ async function removeDeadSocket(path: string): Promise<void> {
   if (!found.isSocket() || isAlive) {
     throw new SignerError(
       'REFUSED_BY_SIGNER',
-      isAlive ? `Another signer listens on ${path}.` : `${path} is no socket and is left as it is.`,
+      isAlive ? `Another signer uses ${path}.` : `${path} is no socket and is left as it is.`,
     );
   }
   await unlink(path);

@@ -51,8 +51,8 @@ const TYPES: ReadonlyMap<string, SignedType> = new Map<string, SignedType>([
 
 /** Reads the bytes as metadata of the role and holds them against the policy. Throws PolicyError. */
 export function checkSigned(policy: SigningPolicy, role: string, bytes: Uint8Array, now: Date): Signed {
-  const lifetime = policy.lifetimes.get(role) ?? (isBin(role) ? policy.lifetimes.get(ANY_BIN) : undefined);
-  if (lifetime === undefined) {
+  const lifetime = policy.lifetimes.get(isBin(role) ? ANY_BIN : role);
+  if (lifetime === undefined || role === ANY_BIN) {
     throw new PolicyError('FOREIGN_ROLE', `The role "${role}" is none of this signer's roles.`, role);
   }
   const signed = parse(role, bytes);
