@@ -1,4 +1,4 @@
-import { encodeCanonicalJson } from '../tuf/canonical-json.ts';
+import { encodeCeremonyJson } from './ceremony-json.ts';
 import { formatExpires, readExpires } from '../tuf/expiry.ts';
 import {
   asObject,
@@ -58,7 +58,7 @@ export function encodeCandidate(candidate: Candidate): Uint8Array {
   const base = [...candidate.base].map(
     ([role, { version, sha256: hash }]) => [role, new Map<string, JsonValue>([['version', version], ['sha256', hash]])] as const, // prettier-ignore
   );
-  return encodeCanonicalJson(
+  return encodeCeremonyJson(
     new Map<string, JsonValue>([
       ['_type', TYPE],
       ['format', FORMAT],

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { encodeCanonicalJson } from '../tuf/canonical-json.ts';
+import { encodeCeremonyJson } from './ceremony-json.ts';
 import { asObject, check, readInteger, readObject, readString } from '../tuf/fields.ts';
 import { encodeHex } from '../tuf/hex.ts';
 import { parseJson, type JsonValue } from '../tuf/json.ts';
@@ -154,5 +154,5 @@ function encodeManifest(event: string, files: ReadonlyMap<string, ManifestEntry>
   const entries = new Map<string, JsonValue>();
   for (const [path, { length, sha256: hash }] of files)
     entries.set(path, new Map<string, JsonValue>([['length', length], ['sha256', hash]])); // prettier-ignore
-  return encodeCanonicalJson(new Map<string, JsonValue>([['_type', MANIFEST_TYPE], ['event', event], ['files', entries]])); // prettier-ignore
+  return encodeCeremonyJson(new Map<string, JsonValue>([['_type', MANIFEST_TYPE], ['event', event], ['files', entries]])); // prettier-ignore
 }

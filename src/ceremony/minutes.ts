@@ -1,4 +1,5 @@
 import { encodeCanonicalJson } from '../tuf/canonical-json.ts';
+import { encodeCeremonyJson } from './ceremony-json.ts';
 import { formatExpires, readExpires } from '../tuf/expiry.ts';
 import { asObject, asString, check, readObject, readString, readStrings } from '../tuf/fields.ts';
 import { parseJson, type JsonValue } from '../tuf/json.ts';
@@ -31,7 +32,7 @@ export interface Minutes {
 export async function signMinutes(minutes: Minutes, signer: Signer): Promise<Uint8Array> {
   const json = toJson(minutes);
   const { keyId, sig } = await signer.sign(encodeCanonicalJson(json), { role: TYPE });
-  return encodeCanonicalJson(new Map<string, JsonValue>([['minutes', json], ['keyid', keyId], ['sig', sig]])); // prettier-ignore
+  return encodeCeremonyJson(new Map<string, JsonValue>([['minutes', json], ['keyid', keyId], ['sig', sig]])); // prettier-ignore
 }
 
 /** Reads minutes and verifies them with one of the keys. Throws MALFORMED_FILE, WRONG_KEY, WRONG_SIGNATURE. */

@@ -1,4 +1,5 @@
 import { encodeCanonicalJson } from '../tuf/canonical-json.ts';
+import { encodeCeremonyJson } from './ceremony-json.ts';
 import { asObject, check, readObject, readString } from '../tuf/fields.ts';
 import { parseJson, type JsonValue } from '../tuf/json.ts';
 import { Key } from '../tuf/key.ts';
@@ -25,7 +26,7 @@ export interface PublicKeyFile {
 
 /** The file to send to somebody who is to hold a key. */
 export function encodeInvitation({ holder, role, nonce }: Invitation): Uint8Array {
-  return encodeCanonicalJson(
+  return encodeCeremonyJson(
     new Map<string, JsonValue>([['_type', INVITATION_TYPE], ['holder', holder], ['role', role], ['nonce', nonce]]), // prettier-ignore
   );
 }
@@ -45,13 +46,13 @@ export function readInvitation(bytes: Uint8Array): Invitation {
 
 /** The public key alone, as the server gives its online key. */
 export function encodePublicKey(key: Key): Uint8Array {
-  return encodeCanonicalJson(new Map<string, JsonValue>([['_type', KEY_TYPE], ['key', key.toJson()]])); // prettier-ignore
+  return encodeCeremonyJson(new Map<string, JsonValue>([['_type', KEY_TYPE], ['key', key.toJson()]])); // prettier-ignore
 }
 
 /** Accepts an invitation: the public key, and a signature over invitation and key that only its holder can make. */
 export async function acceptInvitation(invitation: Invitation, signer: Signer): Promise<Uint8Array> {
   const { keyId, sig } = await signer.sign(proofBytes(invitation, signer.key), { role: INVITATION_TYPE });
-  return encodeCanonicalJson(
+  return encodeCeremonyJson(
     new Map<string, JsonValue>([
       ['_type', KEY_TYPE],
       ['key', signer.key.toJson()],
@@ -76,7 +77,7 @@ export async function readPublicKeyFile(bytes: Uint8Array): Promise<PublicKeyFil
     const proof = readObject(json, 'proof');
     return {
       key: made,
-      invitation: readInvitation(encodeCanonicalJson(readObject(json, 'invitation'))),
+      invitation: readInvitation(encodeCeremonyJson(readObject(json, 'invitation'))),
       signature: new Signature(made.keyId, readString(proof, 'sig')),
     };
   });

@@ -2,6 +2,7 @@ import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CeremonyFixture, planText } from '../../test/support/ceremony-fixture.ts';
+import { generatePrivateKey, KeySigner } from '../keys/key-signer.ts';
 import { verifyBundle } from './bundle.ts';
 import { describeChanges, viewFrom } from './diff.ts';
 import { writeFolderOnce } from './durable-folder.ts';
@@ -166,6 +167,15 @@ describe('refuses with a sentence and changes nothing:', () => {
     fixture.signers.set('Grace', fixture.signer('Ada'));
     await expect(fixture.hold(planText(), { now })).rejects.toThrow(/Grace and Ada have the same key/);
   });
+});
+
+it('takes keys whose public half is PEM through every file', async () => {
+  for (const name of ['Ada', 'Grace', 'Joan', 'online'])
+    fixture.signers.set(name, KeySigner.fromPrivateKey(await generatePrivateKey('ecdsa-sha2-nistp256')));
+  const path = await fixture.event('event', planText(), { now });
+  await sign(path, 'Ada');
+  expect(await sign(path, 'Joan')).toMatchObject({ complete: true });
+  expect((await verifyBundle(path)).roles.root.signed.version).toBe(1);
 });
 
 describe('an invitation', () => {

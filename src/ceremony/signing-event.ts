@@ -1,5 +1,5 @@
 import { asObject, readString } from '../tuf/fields.ts';
-import { encodeCanonicalJson } from '../tuf/canonical-json.ts';
+import { encodeCeremonyJson } from './ceremony-json.ts';
 import { formatExpires } from '../tuf/expiry.ts';
 import { parseJson, type JsonValue } from '../tuf/json.ts';
 import type { Key } from '../tuf/key.ts';
@@ -208,7 +208,7 @@ export class SigningEvent {
 }
 
 export function encodeEventSignature({ event, role, signature }: EventSignature): Uint8Array {
-  return encodeCanonicalJson(
+  return encodeCeremonyJson(
     new Map<string, JsonValue>([['event', event], ['role', role], ['keyid', signature.keyId], ['sig', signature.sig]]), // prettier-ignore
   );
 }

@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { putTargets, targetPathPrefix, targetsOfRange } from '../../src/db/targets.ts';
+import { BinLayout, encodeBin, type BinTarget } from '../../src/repository/bins.ts';
+import { signEncoded, type SignedRole } from '../../src/repository/signed-role.ts';
+import { generatePrivateKey, KeySigner } from '../../src/keys/key-signer.ts';
+import { PosixStore } from '../../src/storage/posix-store.ts';
+import { IndexFixture } from '../support/index-fixture.ts';
+import { succeed } from '../tools/process.ts';
+import { pythonTools } from '../tools/python-tools.ts';
+import { isQuick, type Table } from './report.ts';
+
+const BINS = 16_384;
+const TARGETS = 1221;
+/** Bins signed and written together, as the publisher does. */
+const PART = 512;
+
+/** A ceremony's online initialisation with 16,384 bins: empty, and with PyPI's number of targets, beside python-tuf signing the same bins. */
+export async function benchCeremonyBins(): Promise<Table> {
+  const full = isQuick ? 64 : Number(process.env['RIND_BENCH_BINS'] ?? BINS);
+  const rows: string[][] = [];
+  const missing: string[] = [];
+  const row = (name: string, bins: number, ms: number, note: string) =>
+    rows.push([
+      name,
+      bins.toLocaleString('en-US'),
+      `${(ms / 1000).toFixed(2)} s`,
+      `${(((ms / bins) * BINS) / 1000).toFixed(1)} s`,
+      note,
+    ]);
+  const empty = await timeRepository();
+  row(
+    'rind: whole repository, empty bins',
+    BINS,
+    empty.total,
+    `of it signing and writing ${(empty.bins / 1000).toFixed(2)} s`,
+  );
+  const filled = await timeFilledBins(full);
+  row(
+    `rind: ${TARGETS} targets in each bin`,
+    full,
+    filled.signed,
+    `rows made in ${(filled.made / 1000).toFixed(1)} s; ${(filled.bytes / 2 ** 20).toFixed(0)} MiB written`,
+  );
+  const read = await timeRowReading(isQuick ? 4 : 64);
+  row('rind: reading the rows of such bins', isQuick ? 4 : 64, read, 'SQLite, apart');
+  const python = await pythonTools().catch((error: unknown) => {
+    missing.push(`python-tuf: ${String(error)}`);
+    return undefined;
+  });
+  if (python !== undefined) {
+    const folder = await mkdtemp(join(process.cwd(), 'node_modules', '.bench-'));
+    for (const [targets, bins] of [
+      [0, isQuick ? 64 : 2048],
+      [TARGETS, isQuick ? 4 : 64],
+    ] as const) {
+      const script = join(import.meta.dirname, 'python_tuf_bins.py');
+      const { stdout } = await succeed(python.python, [script, String(bins), String(targets), folder], {
+        timeout: 600_000,
+      });
+      row(
+        `python-tuf: ${targets === 0 ? 'empty bins' : `${targets} targets in each bin`}`,
+        bins,
+        (JSON.parse(stdout) as { seconds: number }).seconds * 1000,
+        'not synced to the disk',
+      );
+    }
+    await rm(folder, { recursive: true });
+  }
+  return {
+    title: 'A ceremony with 16,384 bins',
+    method: `The one-time online initialisation. Everything of rind is durable (synced) when its time ends; python-tuf signs and writes the same bins in the same run. The third column is measured, the fourth is that for all ${BINS.toLocaleString('en-US')} bins.`,
+    columns: ['what', 'bins', 'measured', `for ${BINS.toLocaleString('en-US')}`, 'note'],
+    rows,
+    missing,
+  };
+}
+
+/** createRepository as the server does it: database, store on disk, recovery. */
+async function timeRepository(): Promise<{ readonly total: number; readonly bins: number }> {
+  const fixture = await IndexFixture.open({ profile: 'pypi', onDisk: true, online: await signer() });
+  await fixture.signedOffline();
+  const began = performance.now();
+  await fixture.createRepository();
+  const total = performance.now() - began;
+  await fixture.close();
+  const alone = await timeBins(new BinLayout(BINS).names, () => []);
+  return { total, bins: alone.signed };
+}
+
+async function timeFilledBins(count: number) {
+  return timeBins(new BinLayout(BINS).names.slice(0, count), madeUpTargets);
+}
+
+async function timeBins(names: readonly string[], targetsOf: (bin: number) => readonly BinTarget[]) {
+  const folder = await mkdtemp(join(process.cwd(), 'node_modules', '.bench-'));
+  await mkdir(join(folder, 'temporary'));
+  const store = await PosixStore.open({
+    root: join(folder, 'tree'),
+    temporaryFolder: join(folder, 'temporary'),
+  });
+  const online = await signer();
+  const expires = new Date(Date.now() + 86_400_000);
+  let [made, signed, bytes] = [0, 0, 0];
+  for (let start = 0; start < names.length; start += PART) {
+    const began = performance.now();
+    const part = names
+      .slice(start, start + PART)
+      .map((role, index) => ({ role, targets: targetsOf(start + index) }));
+    const ready = performance.now();
+    const roles: SignedRole[] = await Promise.all(
+      part.map(({ role, targets }) => {
+        const next = { role, version: 1, expires };
+        return signEncoded(next, encodeBin({ ...next, targets }), [online]);
+      }),
+    );
+    await store.createMany(
+      roles.map(({ role, bytes: body }) => ({ key: `metadata/1.${role}.json`, bytes: body })),
+    );
+    made += ready - began;
+    signed += performance.now() - ready;
+    for (const { bytes: body } of roles) bytes += body.length;
+  }
+  await rm(folder, { recursive: true });
+  return { made, signed, bytes };
+}
+
+async function timeRowReading(bins: number): Promise<number> {
+  const fixture = await IndexFixture.open();
+  const layout = new BinLayout(BINS);
+  const { db, index } = fixture;
+  // As many rows as these bins have, all in their ranges.
+  const targets: BinTarget[] = [];
+  for (let number = 0; targets.length < (bins * TARGETS) / 256; number++) {
+    const target = madeUpTarget(0, number);
+    if (targetPathPrefix(target.path) < layout.rangeOf(layout.names[bins - 1] ?? '').last)
+      targets.push(target);
+  }
+  await putTargets(db, index.id, targets);
+  const began = performance.now();
+  let rows = 0;
+  for (const name of layout.names.slice(0, bins)) {
+    const { first, last } = layout.rangeOf(name);
+    rows += (await targetsOfRange(db, index.id, first, last)).length;
+  }
+  const time = ((performance.now() - began) / Math.max(1, rows)) * bins * TARGETS;
+  await fixture.close();
+  return time;
+}
+
+function madeUpTargets(bin: number): readonly BinTarget[] {
+  return Array.from({ length: TARGETS }, (_, index) => madeUpTarget(bin, index));
+}
+
+function madeUpTarget(bin: number, index: number): BinTarget {
+  const sha256 = createHash('sha256').update(`target ${bin} ${index}`).digest('hex');
+  const project = `project-${sha256.slice(0, 6)}`;
+  return {
+    path: `packages/${project}/project_${sha256.slice(0, 6)}-1.${index}.0-py3-none-any.whl`,
+    length: 10_000 + index,
+    sha256,
+  };
+}
+
+async function signer(): Promise<KeySigner> {
+  return KeySigner.fromPrivateKey(await generatePrivateKey('ed25519'));
+}
