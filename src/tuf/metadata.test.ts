@@ -501,3 +501,16 @@ describe('signMetadata', () => {
     );
   });
 });
+
+describe('a mistake of the caller', () => {
+  it('is not blamed on the repository', () => {
+    const error: unknown = (() => {
+      try {
+        return Metadata.fromBytes(undefined as unknown as Uint8Array, 'root');
+      } catch (caught) {
+        return caught;
+      }
+    })();
+    expect(error).toBeInstanceOf(TypeError);
+  });
+});

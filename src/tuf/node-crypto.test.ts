@@ -173,6 +173,14 @@ describe('defaultCrypto', () => {
   it('is Node.js itself where there is one', () => {
     expect(defaultCrypto).toBeInstanceOf(NodeCrypto);
   });
+
+  it('is WebCrypto where there is none', async () => {
+    vi.resetModules();
+    vi.stubGlobal('process', undefined);
+    const elsewhere = await import('./default-crypto.ts').finally(() => vi.unstubAllGlobals());
+    const { WebCrypto: OtherWebCrypto } = await import('./web-crypto.ts');
+    expect(elsewhere.defaultCrypto).toBeInstanceOf(OtherWebCrypto);
+  });
 });
 
 describe('where something is missing', () => {

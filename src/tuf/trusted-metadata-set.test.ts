@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { NOW, TestRepository, delegationsTo, entryFor } from '../../test/tools/tuf-repository.ts';
 import { generateSigner, rootOf, signerAs } from '../../test/tools/tuf-signers.ts';
+import type { TufCrypto } from './crypto.ts';
+import { defaultCrypto } from './default-crypto.ts';
 import {
   BadVersionNumberError,
   EqualVersionNumberError,
@@ -109,6 +111,59 @@ describe('TrustedMetadataSet', () => {
     expect(await set.delegatedTargets('a', 'targets')).toBeUndefined();
   });
 
+  it('says that the order is wrong before it looks at the bytes', async () => {
+    const garbage = new TextEncoder().encode('no metadata');
+    await timestamp();
+    await expect(set.updateRoot(garbage)).rejects.toThrow(WorkflowOrderError);
+    await snapshot();
+    await expect(set.updateTimestamp(garbage)).rejects.toThrow(WorkflowOrderError);
+    await targets();
+    await expect(set.updateSnapshot(garbage)).rejects.toThrow(WorkflowOrderError);
+  });
+
+  describe('while an update is being verified', () => {
+    let open: () => void;
+
+    /** A set whose metadata of one type and version is verified only once `open` is called. */
+    async function held(type: string, version: number): Promise<void> {
+      const gate = new Promise<void>((resolve) => {
+        open = resolve;
+      });
+      const crypto = {
+        digest: (...args: Parameters<TufCrypto['digest']>) => defaultCrypto.digest(...args),
+        verify: async (...[key, signature, bytes]: Parameters<TufCrypto['verify']>) => {
+          const text = new TextDecoder().decode(bytes);
+          if (text.includes(`"_type":"${type}"`) && text.endsWith(`"version":${version}}`)) await gate;
+          return defaultCrypto.verify(key, signature, bytes);
+        },
+      };
+      set = await TrustedMetadataSet.create(await repository.bytes(repository.root), {
+        referenceTime: NOW,
+        crypto,
+      });
+    }
+
+    it('a timestamp does not take the place of the one a snapshot was checked against', async () => {
+      await held('timestamp', 2);
+      const first = await timestamp();
+      const second = timestamp({ version: 2 });
+      await snapshot();
+      open();
+      await expect(second).rejects.toThrow(WorkflowOrderError);
+      expect(set.timestamp).toBe(first);
+    });
+
+    it('a snapshot is not taken that was checked against another timestamp', async () => {
+      await held('snapshot', 1);
+      await timestamp();
+      const checked = snapshot();
+      await timestamp({ version: 2, snapshotMeta: new MetaFile({ version: 1 }) });
+      open();
+      await expect(checked).rejects.toThrow(WorkflowOrderError);
+      expect(set.snapshot).toBeUndefined();
+    });
+  });
+
   it('refuses two updates at once instead of letting the older win', async () => {
     const two = await repository.bytes(repository.root.with({ version: 2 }));
     const roots = await Promise.allSettled([set.updateRoot(two), set.updateRoot(two)]);
@@ -149,7 +204,12 @@ describe('updateRoot', () => {
   it.each([1, 3, 7])('refuses version %d after version 1: exactly N+1 (CVE-2025-2885)', async (version) => {
     const bytes = await repository.bytes(repository.root.with({ version }));
     await expect(set.updateRoot(bytes)).rejects.toThrow(
-      expect.objectContaining({ code: 'BAD_VERSION_NUMBER', role: 'root', version }),
+      expect.objectContaining({
+        code: 'BAD_VERSION_NUMBER',
+        role: 'root',
+        version,
+        message: `root: version ${version} came where version 2 must follow`,
+      }),
     );
     expect(set.root.version).toBe(1);
   });

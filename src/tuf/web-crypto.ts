@@ -97,6 +97,6 @@ function parameters(algorithm: SigningAlgorithm) {
 
 /** The longest salt of RFC 8017 §9.1: what is left of the encoded message beside the digest and two bytes. */
 function longestSalt(key: CryptoKey, digestLength: number): number {
-  const bits = (key.algorithm as { readonly modulusLength?: number }).modulusLength ?? 0;
-  return Math.ceil((bits - 1) / 8) - digestLength - 2;
+  const { modulusLength } = key.algorithm as { readonly modulusLength: number } & typeof key.algorithm;
+  return Math.ceil((modulusLength - 1) / 8) - digestLength - 2;
 }

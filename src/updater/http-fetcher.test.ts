@@ -271,6 +271,14 @@ describe('credentials', () => {
     expect(requests.map(({ headers }) => headers.authorization)).toEqual([expected, expected]);
   });
 
+  it('with a percent sign that escapes nothing are taken as they are', async () => {
+    answer = (_request, response) => response.end();
+    await read(base.replace('//', '//user:100%25%zz@'));
+    expect(requests[0]?.headers.authorization).toBe(
+      `Basic ${Buffer.from('user:100%25%zz').toString('base64')}`,
+    );
+  });
+
   it('in the options are sent with every request', async () => {
     answer = (_request, response) => response.end();
     await read(base, {}, { headers: { authorization: 'Bearer x' } });

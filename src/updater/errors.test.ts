@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { DownloadError } from '../tuf/download-error.ts';
+import { downloadFailed, printableUrl, withLocalFile } from './errors.ts';
+
+describe('printableUrl', () => {
+  it('leaves out user name, password, query and fragment', () => {
+    expect(printableUrl('https://user:secret@host:8080/a%20b?token=secret#secret')).toBe(
+      'https://host:8080/a%20b',
+    );
+  });
+
+  it('shortens what would fill a log, and shows no invalid URL at all', () => {
+    const long = printableUrl(`https://host/${'a'.repeat(10_000)}`);
+    expect(long).toHaveLength(301);
+    expect(long.endsWith('a…')).toBe(true);
+    expect(printableUrl('no URL, but a secret')).toBe('(invalid URL)');
+  });
+});
+
+describe('DownloadError', () => {
+  it('of a fetcher of somebody else carries a code too', () => {
+    expect(new DownloadError('no carrier')).toMatchObject({ code: 'DOWNLOAD_FAILED', url: undefined });
+  });
+
+  it('names the URL in its message, where there is one', () => {
+    expect(downloadFailed('OFFLINE', undefined, 'no network').message).toBe('no network');
+    const error = downloadFailed('ABORTED', 'https://host/x?secret', 'given up');
+    expect(error).toMatchObject({
+      message: 'https://host/x: given up',
+      url: 'https://host/x',
+      code: 'ABORTED',
+    });
+  });
+});
+
+describe('withLocalFile', () => {
+  it('turns what the operating system refuses into a LocalFileError, and nothing else', async () => {
+    const refused = Object.assign(new Error('EIO'), { code: 'EIO', syscall: 'read' });
+    await expect(withLocalFile('/folder', () => Promise.reject(refused))).rejects.toMatchObject({
+      name: 'LocalFileError',
+      code: 'INPUT_OUTPUT',
+      path: '/folder',
+      message: '/folder: cannot be used (read: EIO)',
+      cause: refused,
+    });
+    for (const other of [new Error('x'), Object.assign(new Error('x'), { code: 'X' })])
+      await expect(withLocalFile('/folder', () => Promise.reject(other))).rejects.toBe(other);
+  });
+});
