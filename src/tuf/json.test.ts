@@ -307,3 +307,25 @@ describe('parseJsonDocument', () => {
     );
   });
 });
+
+describe('the limits where nothing else is said', () => {
+  const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+  const values = (count: number) => `[${'1,'.repeat(count - 2)}1]`;
+
+  it('are 32 levels', () => {
+    expect(parse(nested(32))).toBeDefined();
+    expect(() => parse(nested(33))).toThrow(JsonError);
+  });
+
+  it('are two million values', () => {
+    expect(parse(values(2_000_000))).toHaveLength(1_999_999);
+    expect(() => parse(values(2_000_001))).toThrow(JsonError);
+  });
+
+  it('are 32 MiB', () => {
+    const bytes = new Uint8Array(32 * 1024 * 1024 + 1).fill(0x20);
+    bytes[0] = 0x31;
+    expect(() => parseJson(bytes)).toThrow('33554433 bytes, more than the allowed 33554432');
+    expect(parseJson(bytes.subarray(1).fill(0x31, 0, 1))).toBe(1);
+  });
+});
