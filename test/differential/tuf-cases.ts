@@ -120,7 +120,8 @@ function stepCase(random: Random, world: TufWorld): TufCase {
   return { kind: 'operations', world, state: random.pick(step.states), operations, stops: true };
 }
 
-function mutatedDocument(template: string, random: Random, world: TufWorld): Uint8Array {
+/** A document of the world, mutated and signed by its signers; valid now and then. */
+export function mutatedDocument(template: string, random: Random, world: TufWorld): Uint8Array {
   const { signed, signers } = world.templates.get(template) ?? { signed: null, signers: [] };
   if (random.chance(0.04)) return world.document(template);
   if (random.chance(0.08)) return damage(world.document(template), random);
@@ -282,7 +283,7 @@ const PATHS = [
   'a\n',
 ];
 
-function delegationsCase(random: Random, world: TufWorld): TufCase {
+export function delegationsCase(random: Random, world: TufWorld): TufCase & { kind: 'delegations' } {
   const template = world.templates.get('targets')?.signed;
   let value = template instanceof LooseObject ? (template.get('delegations') ?? null) : null;
   if (random.chance(0.5)) value = withRandomRoles(value, random);
@@ -345,7 +346,8 @@ const PATH_PARTS = [
 ];
 const PATTERN_PARTS = ['*', '*', '?', '?', 'a', 'b', '.', '/', '[ab]', '[!a]', '[a-c]', '[c-a]', '[]]', '[!]]', '[', ']', '[^a]', '[a', '[!', '\\', '{a,b}', '!', '#', '**', '-', 'é', '\u{1f9c0}', '[\u{1f9c0}]', '[a-\u{1f9c0}]', '+(a)', '@(a|b)', '[--a]', '[a-]', '[-a]', '[&&a]', '[a||b]', '[[a]', '[~~]', '\n', 'A', '[]-a]', '[!-a]', '[\\]', '[a\\-b]', '[/]', '[!/]', '[a/b]', '\u{1f600}']; // prettier-ignore
 
-function pattern(random: Random): string {
+/** A path pattern of ordinary and odd parts. */
+export function pattern(random: Random): string {
   return random.chance(0.1) ? random.pick(PATHS) : fromParts(PATTERN_PARTS, random);
 }
 
