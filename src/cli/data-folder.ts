@@ -11,6 +11,8 @@ export interface DataFolder {
   readonly temporary: string;
   readonly database: string;
   readonly onlineKey: string;
+  /** URIs of online keys that are elsewhere (cli/online-keys.ts). */
+  readonly onlineKeys: string;
   /** Opens the online key at every start; mode 0600. */
   readonly onlinePassphrase: string;
   readonly offlineKeys: string;
@@ -31,6 +33,7 @@ export function dataFolderAt(path: string): DataFolder {
     temporary: at('temporary'),
     database: at('rind.db'),
     onlineKey: at('keys', 'online.json'),
+    onlineKeys: at('keys', 'elsewhere.json'),
     onlinePassphrase: at('keys', 'online.passphrase'),
     offlineKeys: at('offline-keys'),
     offlinePassphrase: at('offline-keys', 'passphrase'),

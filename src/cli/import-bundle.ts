@@ -9,17 +9,16 @@ import { lastPublication } from '../db/publications.ts';
 import type { Executor, IndexRow } from '../db/schema.ts';
 import { acquireStoreLock, type StoreLock } from '../db/store-lock.ts';
 import { writeTransaction } from '../db/transactions.ts';
-import { readSecretFile } from '../keys/passphrase.ts';
-import { readPrivateKeyFile } from '../keys/private-key-file.ts';
+import { openSigners } from '../keys/key-choice.ts';
 import { createRepository } from '../repository/create-repository.ts';
 import { Publisher } from '../repository/publisher.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { PosixStore } from '../storage/posix-store.ts';
-import type { Signer } from '../tuf/signer.ts';
 import { CliError } from './cli-error.ts';
 import type { ImportOptions } from './commands/ceremony.ts';
-import { onlineKeyFiles, openDataFolder, type DataFolder } from './data-folder.ts';
+import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { requireOnlineKeys } from './online-keys.ts';
 import { print, say } from './terminal.ts';
 
 /** Between two looks at what a running server did with the bundle, in milliseconds. */
@@ -70,14 +69,19 @@ async function create(
     ]);
   const lock = await acquireStoreLock(folder.path);
   try {
-    const online = await onlineSigners(folder);
-    const { fingerprint } = await createRepository({ db, store, index, offline: bundle.roles, online });
-    const publisher = new Publisher({ db, store, index, signers: online });
-    await publisher.start();
-    while ((await publisher.publishOnce()) !== undefined);
-    await publisher.close();
-    print(`fingerprint ${fingerprint}`);
-    say(`the repository is made; start it with: rind serve --data ${folder.path}`);
+    const opened = await openSigners(await requireOnlineKeys(folder));
+    try {
+      const { signers: online } = opened;
+      const { fingerprint } = await createRepository({ db, store, index, offline: bundle.roles, online });
+      const publisher = new Publisher({ db, store, index, signers: online });
+      await publisher.start();
+      while ((await publisher.publishOnce()) !== undefined);
+      await publisher.close();
+      print(`fingerprint ${fingerprint}`);
+      say(`the repository is made; start it with: rind serve --data ${folder.path}`);
+    } finally {
+      await opened.close();
+    }
   } finally {
     lock.release();
   }
@@ -110,14 +114,19 @@ async function change(
     say('the server takes it over; this waits until it is public');
     await waitUntilPublished(db, index.id, id, () => pause(LOOK_AGAIN));
   } else {
+    const opened = await openSigners(await requireOnlineKeys(folder)).catch((error: unknown) => {
+      lock.release();
+      throw error;
+    });
     try {
-      const publisher = new Publisher({ db, store, index, signers: await onlineSigners(folder), rootGrace });
+      const publisher = new Publisher({ db, store, index, signers: opened.signers, rootGrace });
       await publisher.start();
       await waitUntilPublished(db, index.id, id, async () => {
         if ((await publisher.publishOnce()) === undefined) await pause(LOOK_AGAIN);
       });
       await publisher.close();
     } finally {
+      await opened.close();
       lock.release();
     }
   }
@@ -157,14 +166,4 @@ async function lockUnlessServed(path: string): Promise<StoreLock | undefined> {
     if (error instanceof DatabaseError && error.code === 'STORE_LOCKED') return undefined;
     throw error;
   }
-}
-
-async function onlineSigners(folder: DataFolder): Promise<readonly Signer[]> {
-  const files = await onlineKeyFiles(folder);
-  if (files.length === 0)
-    throw new CliError('failure', `There is no online key in ${folder.path}.`, [
-      'rind ceremony online-key makes it; its public half belongs into the plan',
-    ]);
-  const passphrase = await readSecretFile(folder.onlinePassphrase);
-  return Promise.all(files.map((file) => readPrivateKeyFile(file, passphrase)));
 }

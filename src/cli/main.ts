@@ -4,10 +4,12 @@ import { Command, CommanderError } from 'commander';
 import { registerCeremony } from './commands/ceremony.ts';
 import { registerEvent, registerSign } from './commands/event.ts';
 import { registerFsck } from './commands/fsck.ts';
+import { registerKey } from './commands/key.ts';
 import { registerPip } from './commands/pip.ts';
 import { registerProxy } from './commands/proxy.ts';
 import { registerRun } from './commands/run.ts';
 import { registerServe } from './commands/serve.ts';
+import { registerSigner } from './commands/signer.ts';
 import { registerToken } from './commands/token.ts';
 import { registerTrust } from './commands/trust.ts';
 import { EXIT } from './exit-codes.ts';
@@ -22,6 +24,8 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerCeremony,
   registerSign,
   registerEvent,
+  registerKey,
+  registerSigner,
   registerTrust,
   registerPip,
   registerRun,

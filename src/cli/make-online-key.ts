@@ -1,25 +1,29 @@
 import { encodePublicKey } from '../ceremony/public-key-file.ts';
 import { addFileOnce, exists } from '../ceremony/durable-folder.ts';
+import type { KeyChoice } from '../keys/key-choice.ts';
 import { generatePrivateKey, KeySigner } from '../keys/key-signer.ts';
+import { openSigner } from '../keys/key-uri.ts';
 import { generatePassphrase, readSecretFile, writeSecretFile } from '../keys/passphrase.ts';
 import { readPrivateKeyFile, writePrivateKeyFile } from '../keys/private-key-file.ts';
+import { noSecret, parseSecretSource } from '../keys/secret-source.ts';
+import type { Signer } from '../tuf/signer.ts';
 import { CliError } from './cli-error.ts';
+import type { OnlineKeyOptions } from './commands/ceremony.ts';
 import { onlineKeyFiles, openDataFolder, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { addOnlineKey } from './online-keys.ts';
 import { print, say } from './terminal.ts';
 
 /** `rind ceremony online-key`: the private half never leaves the server. */
-export async function makeOnlineKey(options: {
-  readonly data: string;
-  readonly out: string;
-  readonly another?: boolean;
-}): Promise<ExitCode> {
+export async function makeOnlineKey(options: OnlineKeyOptions): Promise<ExitCode> {
   const folder = await openDataFolder(options.data);
   const files = await onlineKeyFiles(folder);
   const signer =
-    files.length === 0 || options.another === true
-      ? await makeKey(folder, files.length)
-      : await lastKey(folder, files);
+    options.key !== undefined
+      ? await takeKey(folder, { uri: options.key, secret: options.secret })
+      : files.length === 0 || options.another === true
+        ? await makeKey(folder, files.length)
+        : await lastKey(folder, files);
   if ((await addFileOnce(options.out, encodePublicKey(signer.key))) === 'exists')
     throw new CliError('failure', `${options.out} exists and is never overwritten.`, [
       'name another file with --out',
@@ -37,6 +41,16 @@ async function makeKey(folder: DataFolder, count: number): Promise<KeySigner> {
   await writePrivateKeyFile(path, privateKey, await readSecretFile(folder.onlinePassphrase));
   say(`made ${path}; a running server reads it at its next start`);
   return KeySigner.fromPrivateKey(privateKey);
+}
+
+/** A token, a service or a signer process holds the key: it must sign now, and is written down for every later start. */
+async function takeKey(folder: DataFolder, choice: KeyChoice): Promise<Signer> {
+  const source = choice.secret === undefined ? noSecret : parseSecretSource(choice.secret);
+  const signer = await openSigner(choice.uri, { secret: source });
+  await signer.close();
+  await addOnlineKey(folder, choice);
+  say(`${choice.uri} is an online key of ${folder.path}; a running server takes it at its next start`);
+  return signer;
 }
 
 async function lastKey(folder: DataFolder, files: readonly string[]): Promise<KeySigner> {

@@ -7,8 +7,9 @@ import { openLog, type Log } from '../telemetry/log.ts';
 import { PublisherClient } from '../worker/publisher-client.ts';
 import { CliError } from './cli-error.ts';
 import { currentRoot } from './current-root.ts';
-import { onlineKeyFiles, openDataFolder, type DataFolder } from './data-folder.ts';
+import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { onlineKeys } from './online-keys.ts';
 import { keptSecrets, setupMessage, shownSecrets, trialMessage } from './serve-messages.ts';
 import { StopRequest } from './stop-request.ts';
 import { say } from './terminal.ts';
@@ -82,9 +83,7 @@ async function startPublisher(
     storeRoot: folder.tree,
     temporaryFolder: folder.temporary,
     lockFolder: folder.path,
-    indexes: [
-      { indexId: index.id, keyFiles: await onlineKeyFiles(folder), passphraseFile: folder.onlinePassphrase },
-    ],
+    indexes: [{ indexId: index.id, keys: await onlineKeys(folder) }],
     log,
     onFatal: (error) => stop.fail(error),
   });

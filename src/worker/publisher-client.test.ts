@@ -42,7 +42,9 @@ beforeEach(async () => {
     storeRoot: join(fixture.folder, 'tree'),
     temporaryFolder: join(fixture.folder, 'temporary'),
     lockFolder: fixture.folder,
-    indexes: [{ indexId: fixture.index.id, keyFiles: [keyFile], passphraseFile }],
+    indexes: [
+      { indexId: fixture.index.id, keys: [{ uri: `file2:${keyFile}`, secret: `file:${passphraseFile}` }] },
+    ],
     log: { info: log('info'), warn: log('warn'), error: log('error') },
     onPublished: ({ changedPaths }) => changed.push(...changedPaths),
     onFatal: (error) => fatal.push(error),
@@ -134,7 +136,10 @@ describe('PublisherClient', () => {
     await client.close();
     const wrong = {
       ...options,
-      indexes: options.indexes.map((index) => ({ ...index, passphraseFile: join(fixture.folder, 'none') })),
+      indexes: options.indexes.map((index) => ({
+        ...index,
+        keys: index.keys.map(({ uri }) => ({ uri, secret: `file:${join(fixture.folder, 'none')}` })),
+      })),
     };
     await expect(PublisherClient.start(wrong)).rejects.toMatchObject({ code: 'FILE_MISSING' });
     const lock = await acquireStoreLock(fixture.folder);

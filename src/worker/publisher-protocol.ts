@@ -1,13 +1,12 @@
+import type { KeyChoice } from '../keys/key-choice.ts';
 import type { Publication } from '../repository/publisher.ts';
 import type { PublisherState } from './publisher-loop.ts';
 
 /** One index and the keys that sign for it. */
 export interface PublishedIndex {
   readonly indexId: number;
-  /** Private key files (keys/private-key-file.ts). */
-  readonly keyFiles: readonly string[];
-  /** A file of mode 0600 with their passphrase. Its path crosses to the thread, the passphrase does not. */
-  readonly passphraseFile: string;
+  /** The online keys. Where their secrets are crosses to the thread, the secrets do not. */
+  readonly keys: readonly KeyChoice[];
 }
 
 /** Everything the publisher's thread needs to open what it works with by itself. */

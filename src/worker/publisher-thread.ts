@@ -4,8 +4,7 @@ import { journalState, waitingSummary } from '../db/journal.ts';
 import { openDatabase } from '../db/open.ts';
 import type { Executor, IndexRow } from '../db/schema.ts';
 import { acquireStoreLock } from '../db/store-lock.ts';
-import { readSecretFile } from '../keys/passphrase.ts';
-import { readPrivateKeyFile } from '../keys/private-key-file.ts';
+import { openSigners, type OpenedSigners } from '../keys/key-choice.ts';
 import { errorFields } from '../repository/errors.ts';
 import { Publisher, type PublisherLog } from '../repository/publisher.ts';
 import { FaultInjector } from '../storage/fault-injector.ts';
@@ -30,9 +29,11 @@ async function run(data: PublisherThreadData): Promise<void> {
     });
     const { storeRoot: root, temporaryFolder } = data;
     const store = await PosixStore.open({ root, temporaryFolder, faults });
-    const loops = await startLoops(database.db, store, data.indexes);
+    const opened: OpenedSigners[] = [];
+    const loops = await startLoops(database.db, store, data.indexes, opened);
     listen(database.db, loops, async () => {
       await Promise.all([...loops.values()].map((loop) => loop.close()));
+      await Promise.all(opened.map((signers) => signers.close()));
       await database.close();
       lock.release();
     });
@@ -47,11 +48,14 @@ async function startLoops(
   db: Executor,
   store: ObjectStore,
   indexes: readonly PublishedIndex[],
+  opened: OpenedSigners[],
 ): Promise<ReadonlyMap<number, PublisherLoop>> {
   const rows = new Map((await listIndexes(db)).map((row) => [row.id, row]));
   const loops = new Map<number, PublisherLoop>();
   for (const index of indexes) {
-    const signers = await readSigners(index);
+    const keys = await openSigners(index.keys);
+    opened.push(keys);
+    const { signers } = keys;
     const publisher = new Publisher({ db, store, index: requireRow(rows, index), signers, log: threadLog });
     await publisher.start();
     loops.set(index.indexId, newLoop(db, index.indexId, publisher));
@@ -95,11 +99,6 @@ function newLoop(db: Executor, indexId: number, publisher: Publisher): Publisher
     onState: (state) => post({ kind: 'state', indexId, state }),
     onFatal: (error) => post({ kind: 'fatal', indexId, reason: errorFields(error) }),
   });
-}
-
-async function readSigners({ keyFiles, passphraseFile }: PublishedIndex) {
-  const passphrase = await readSecretFile(passphraseFile);
-  return Promise.all(keyFiles.map((path) => readPrivateKeyFile(path, passphrase)));
 }
 
 function requireRow(rows: ReadonlyMap<number, IndexRow>, { indexId }: PublishedIndex): IndexRow {

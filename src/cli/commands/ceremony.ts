@@ -20,7 +20,16 @@ export interface BackupOptions {
   readonly onlineOnly?: boolean;
 }
 
-const SECRET = 'where passphrases and PINs come from: terminal, file:PATH, fd:NUMBER, credential:NAME';
+export interface OnlineKeyOptions {
+  readonly data: string;
+  readonly out: string;
+  readonly another?: boolean;
+  readonly key?: string;
+  readonly secret?: string;
+}
+
+const SOURCES = 'terminal, file:PATH, fd:NUMBER, credential:NAME';
+const SECRET = `where passphrases and PINs come from: ${SOURCES}`;
 
 /** `rind ceremony` */
 export function registerCeremony(program: Command): void {
@@ -119,11 +128,13 @@ function registerServerSide(ceremony: Command): void {
     });
   ceremony
     .command('online-key')
-    .summary("make the server's online key and write its public half for the plan")
+    .summary("make or name the server's online key and write its public half for the plan")
     .option('--data <folder>', 'where everything of the index lies', 'rind-data')
     .requiredOption('--out <file>', 'the public key file')
     .option('--another', 'make one more, to replace the present one in two renewals')
-    .action(async (options: { readonly data: string; readonly out: string; readonly another?: boolean }) => {
+    .option('--key <uri>', 'make none, but take this one: hsm:…, awskms:…, hv:…, signer:PATH, and so on')
+    .option('--secret <source>', `its passphrase or PIN at every start: ${SOURCES}`)
+    .action(async (options: OnlineKeyOptions) => {
       const { makeOnlineKey } = await import('../make-online-key.ts');
       process.exitCode = await makeOnlineKey(options);
     });
