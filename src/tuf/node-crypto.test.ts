@@ -93,6 +93,15 @@ describe.each(implementations)('%s', (name, crypto) => {
     }
   });
 
+  it('refuses an RSA signature whose leading zero was left out: no signature has two forms', async () => {
+    const rsa = signerOf('rsassa-pss-sha256');
+    let signature = await sigOf(rsa);
+    while (signature[0] !== 0) signature = await sigOf(rsa);
+    expect(await crypto.verify(rsa.key, signature, message)).toBe(true);
+    expect(await crypto.verify(rsa.key, signature.subarray(1), message)).toBe(false);
+    expect(await crypto.verify(rsa.key, Uint8Array.of(0, ...signature), message)).toBe(false);
+  });
+
   it('refuses ECDSA signatures that are raw instead of DER, or DER with numbers out of range', async () => {
     const signer = signerOf('ecdsa-sha2-nistp256');
     const raw = sign('sha256', message, { key: signer.privateKey, dsaEncoding: 'ieee-p1363' });

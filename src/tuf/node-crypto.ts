@@ -28,7 +28,8 @@ export class NodeCrypto implements TufCrypto {
 
   verify(key: Key, signature: Uint8Array, bytes: Uint8Array): boolean {
     const { verify, constants } = this.#module;
-    const { algorithm } = key.publicKey;
+    const { algorithm, signatureLength = signature.length } = key.publicKey;
+    if (signature.length !== signatureLength) return false;
     const keyObject = this.#importKey(key);
     switch (algorithm.name) {
       case 'ed25519':

@@ -10,6 +10,8 @@ export interface PublicKey {
   readonly spki: Uint8Array;
   /** Equal for equal keys however they are written; thresholds count these. */
   readonly material: string;
+  /** Bytes; RSA signatures have exactly the length of the modulus (RFC 8017 §8.1.2), which not every library checks. */
+  readonly signatureLength?: number;
 }
 
 /** What a scheme name stands for: one algorithm with one curve and one digest, nothing negotiable. */
@@ -105,7 +107,13 @@ export function decodePublicKey(keyType: string, scheme: string, publicText: str
   if (row.algorithm.name === 'rsa-pss') {
     const modulus = rsaModulus(raw);
     if (modulus === undefined) throw malformed('is no RSA key of 2048 to 16384 bits');
-    return { algorithm: row.algorithm, spki, material: `rsa:${modulus.toString(16)}` };
+    const hex = modulus.toString(16);
+    return {
+      algorithm: row.algorithm,
+      spki,
+      material: `rsa:${hex}`,
+      signatureLength: Math.ceil(hex.length / 2),
+    };
   }
   if (raw.length !== row.length) throw malformed(`must have ${row.length} bytes, not ${raw.length}`);
   if (row.algorithm.name === 'ecdsa' && raw[0] !== 0x04) throw malformed('must be an uncompressed point');

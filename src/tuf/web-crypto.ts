@@ -29,10 +29,11 @@ export class WebCrypto implements TufCrypto {
   }
 
   async verify(key: Key, signature: Uint8Array, bytes: Uint8Array): Promise<boolean> {
-    const { algorithm } = key.publicKey;
+    const { algorithm, signatureLength = signature.length } = key.publicKey;
     if (algorithm.name === 'ml-dsa') {
       throw new KeyError('UNSUPPORTED_SCHEME', `unsupported scheme "${key.scheme}" in WebCrypto`, key.scheme);
     }
+    if (signature.length !== signatureLength) return false;
     const imported = await this.#importKey(key, algorithm);
     switch (algorithm.name) {
       case 'ed25519':
