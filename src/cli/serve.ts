@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { openDatabase, type Database } from '../db/open.ts';
 import { acquireStoreLock } from '../db/store-lock.ts';
 import { startServer, type RunningServer } from '../server/start.ts';
@@ -10,6 +11,7 @@ import { currentRoot } from './current-root.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { onlineKeys } from './online-keys.ts';
+import { ReminderLoop } from './reminder-loop.ts';
 import { keptSecrets, setupMessage, shownSecrets, trialMessage } from './serve-messages.ts';
 import { StopRequest } from './stop-request.ts';
 import { say } from './terminal.ts';
@@ -21,6 +23,8 @@ export interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly publicUrl?: string;
+  /** Where reminders of renewals and signing windows are posted to. */
+  readonly reminders?: string;
 }
 
 /** The parts of a server that are open at the same time. */
@@ -90,7 +94,13 @@ async function startPublisher(
 }
 
 async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: StopRequest): Promise<void> {
-  const { store, database, repository, publisher, log } = opened;
+  const { folder, store, database, repository, publisher, log } = opened;
+  const reminders = new ReminderLoop({
+    db: database.db,
+    eventsFolder: join(folder.path, 'ceremony', 'events'),
+    log,
+    webhook: options.reminders,
+  });
   const server = await listen(options, {
     indexes: [repository.index],
     db: database.db,
@@ -101,9 +111,11 @@ async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: St
   });
   try {
     await tellStart(opened, server.url);
+    reminders.start();
     await stop.wait();
     say('stopping: uploads under way get to end');
   } finally {
+    reminders.stop();
     await server.close();
   }
 }

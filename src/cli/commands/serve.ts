@@ -13,6 +13,11 @@ export function registerServe(program: Command): void {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on; 0 takes any that is free', parsePort, 8458)
     .option('--public-url <url>', 'the URL people use, when a reverse proxy is in front', parsePublicUrl)
+    .option(
+      '--reminders <url>',
+      'post reminders of renewals and signing windows there, as JSON',
+      parseWebhook,
+    )
     .action(async (options: ServeOptions) => {
       const { serve } = await import('../serve.ts');
       process.exitCode = await serve(options);
@@ -24,6 +29,11 @@ function parsePort(text: string): number {
   if (!/^[0-9]{1,5}$/.test(text) || port > 65_535)
     throw new InvalidArgumentError('A port is a number from 0 to 65535.');
   return port;
+}
+
+function parseWebhook(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw new InvalidArgumentError('A webhook is a URL that begins with http:// or https://.');
 }
 
 function parsePublicUrl(text: string): string {
