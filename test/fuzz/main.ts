@@ -14,6 +14,7 @@ import {
   newTally,
   runBatch,
 } from '../differential/differential-run.ts';
+import type { Tally } from '../differential/differential-run.ts';
 import { PythonTufJudge } from '../differential/python-tuf-judge.ts';
 import { caseSeed, Random } from '../differential/random.ts';
 import { rindJudge } from '../differential/rind-judge.ts';
@@ -70,23 +71,25 @@ async function fuzz(): Promise<number> {
   const tally = newTally();
   const runs = new Map<string, number>();
   const violations: string[] = [];
+  const inFlight: Promise<void>[] = [];
   let reported = 0;
   console.log(
     `seed ${seed}, ${seconds} s, beside ${judges.map(({ name }) => name).join(' and ') || 'nobody'}`,
   );
   for (let start = 0; start < limit && performance.now() - started < seconds * 1000; start += BATCH) {
-    if (judges.length > 0) await runBatch(judges, seed, start, tally);
+    // Two batches on the way: while python-tuf judges one, this process judges the other.
+    if (judges.length > 0) inFlight.push(runBatch(judges, seed, start, tally));
+    if (inFlight.length > 1) await inFlight.shift();
     for (let index = start; index < start + BATCH; index++) await runProperty(index, runs, violations);
-    for (; reported < tally.unknown.length; reported++) {
-      const found = tally.unknown[reported];
-      if (found !== undefined) console.log(describeDifference(found.seed, found.index, found.difference));
-    }
+    reported = reportFrom(reported, tally);
     if (violations.length + reported > 100) break;
     if ((start / BATCH) % 40 === 39)
       console.log(
         `${Math.round((performance.now() - started) / 1000)} s: ${start + BATCH} cases, ${reported} disagreements, ${violations.length} violations`,
       );
   }
+  await Promise.all(inFlight);
+  reportFrom(reported, tally);
   const elapsed = (performance.now() - started) / 1000;
   console.log(`\n${elapsed.toFixed(0)} s, seed ${seed}`);
   for (const [name, count] of tally.executions) {
@@ -107,6 +110,14 @@ async function fuzz(): Promise<number> {
   );
   for (const [name, count] of runs) console.log(`  ${String(count).padStart(8)}  ${name}`);
   return tally.unknown.length + violations.length === 0 ? 0 : 1;
+}
+
+/** Prints the disagreements from the given one on; returns how many there are. */
+function reportFrom(first: number, tally: Tally): number {
+  for (const { seed: found, index, difference } of tally.unknown.slice(first)) {
+    console.log(describeDifference(found, index, difference));
+  }
+  return tally.unknown.length;
 }
 
 async function runProperty(index: number, runs: Map<string, number>, violations: string[]): Promise<void> {
