@@ -141,6 +141,19 @@ describe('the lock of the folder', () => {
     }
   });
 
+  it.each(['', 'null', '{}', '{"machine":1,"pid":2}', 'MACHINE"pid":"999999"}'])(
+    'with the owner %s is left alone until it is old',
+    async (text) => {
+      const owner = text.replace('MACHINE', `{"machine":${JSON.stringify(machine())},`);
+      await writeFile(join(dir.path, '.lock'), owner);
+      const patience = { staleAfter: 10_000, waitAtMost: 30 };
+      await expect(withFolderLock(dir.path, () => Promise.resolve(), patience)).rejects.toMatchObject({
+        code: 'LOCKED',
+      });
+      expect(await readFile(join(dir.path, '.lock'), 'utf8')).toBe(owner);
+    },
+  );
+
   it('of a process that stopped is taken over after a while', async () => {
     const owner = JSON.stringify({ machine: 'elsewhere', pid: 1, id: 'x' });
     await writeFile(join(dir.path, '.lock'), owner);
