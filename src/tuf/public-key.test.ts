@@ -162,6 +162,29 @@ describe('decodePublicKey', () => {
     check(ed25519);
   });
 
+  it.each([
+    [44, 1312, '11'],
+    [65, 1952, '12'],
+    [87, 2592, '13'],
+  ])('takes an ML-DSA-%i key of %i bytes, and of no other length (FIPS 204)', (parameterSet, length, arc) => {
+    const read = (bytes: number) => {
+      const algorithm = Buffer.from(`300b06096086480165030403${arc}`, 'hex');
+      const head = Buffer.from([0x03, 0x82, (bytes + 1) >> 8, (bytes + 1) & 0xff, 0]);
+      const rest = algorithm.length + head.length + bytes;
+      const outer = Buffer.from([0x30, 0x82, rest >> 8, rest & 0xff]);
+      const der = Buffer.concat([outer, algorithm, head, Buffer.alloc(bytes, 7)]);
+      return decodePublicKey('ml-dsa', `ml-dsa-${parameterSet}/1`, pemOf(der)).algorithm;
+    };
+    expect(read(length)).toEqual({ name: 'ml-dsa', parameterSet });
+    for (const other of [length - 1, length + 1]) expect(() => read(other)).toThrow(`must have ${length}`);
+  });
+
+  it('does not decode what is longer than any key', () => {
+    const padded = (length: number) => rsa.public.padEnd(length, '\n');
+    expect(decodePublicKey('rsa', 'rsassa-pss-sha256', padded(8192))).toEqual(rsa.publicKey);
+    expect(() => decodePublicKey('rsa', 'rsassa-pss-sha256', padded(8193))).toThrow('is too long');
+  });
+
   it('reads ML-DSA keys of the right length even where they cannot be used', () => {
     const head = '308207b2300b0609608648016503040312038207a100';
     const key = decodePublicKey(
