@@ -1,10 +1,10 @@
+import { encodeCeremonyJson } from '../ceremony/ceremony-json.ts';
 import { askNewOnTerminal } from '../keys/terminal-secret.ts';
 import { generatePrivateKey, KeySigner } from '../keys/key-signer.ts';
 import { openSigner, schemeOfKeyUri } from '../keys/key-uri.ts';
 import { writePrivateKeyFile } from '../keys/private-key-file.ts';
 import { publicKeyPem } from '../keys/public-keys.ts';
 import { parseSecretSource } from '../keys/secret-source.ts';
-import { canonicalJsonText } from '../tuf/canonical-json.ts';
 import type { JsonValue } from '../tuf/json.ts';
 import type { Key } from '../tuf/key.ts';
 import { CliError } from './cli-error.ts';
@@ -61,7 +61,7 @@ export async function showKey(uri: string, options: ShowKeyOptions): Promise<Exi
   const shown = await keysOf(uri, options);
   if (options.json === true) {
     const keys = new Map<string, JsonValue>(shown.map(({ key }) => [key.keyId, key.toJson()]));
-    print(canonicalJsonText(keys));
+    print(Buffer.from(encodeCeremonyJson(keys)).toString());
   } else if (options.pem === true) {
     print(shown.map(({ key }) => publicKeyPem(key).trimEnd()).join('\n'));
   } else {
