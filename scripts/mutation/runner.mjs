@@ -40,8 +40,10 @@ async function runMutant({ mutant, files }) {
       project.createSpecification(file),
     ]);
     slow[file] = performance.now() - started;
-    const failed = testModules.find((module) => !module.ok());
-    for (const module of testModules) count += [...module.children.allTests()].length;
+    // What vitest gives back includes the files of earlier runs.
+    const own = testModules.filter(({ moduleId }) => moduleId === file);
+    const failed = own.find((module) => !module.ok());
+    for (const module of own) count += [...module.children.allTests()].length;
     if (failed === undefined && unhandledErrors.length === 0) continue;
     const test = failed && [...failed.children.allTests('failed')][0];
     killedBy = test?.fullName ?? `${file} as a whole`;
