@@ -91,7 +91,8 @@ check('typecheck', [join(tools, 'typescript', 'bin', 'tsc'), '--noEmit', '-p', '
 check('lint', [join(tools, 'oxlint', 'bin', 'oxlint'), '--type-aware', '--deny-warnings']);
 check('format', [join(tools, 'prettier', 'bin', 'prettier.cjs'), '--check', '--log-level', 'warn', '.']);
 if (built) check('api page', ['scripts/api-page.mjs', '--check']);
-vitest('unit', ['--project', 'unit']);
+// With the branch coverage of src/tuf and src/updater, whose threshold stands in vitest.config.ts.
+vitest('unit', ['--project', 'unit', '--coverage', '--coverage.reporter=text-summary']);
 if (built) vitest('integration', ['--project', 'integration']);
 else total.skipped.push({ file: 'test/', name: 'integration', reason: 'the build failed' });
 
