@@ -24,6 +24,8 @@ export function withoutBytes({ bytes, ...role }: SignedRole): WrittenRole {
   return { ...role, length: bytes.length };
 }
 
+const CLOSING = encodeUtf8('}');
+
 /** Signs a signed part that is canonical JSON already, and puts the canonical envelope around it. */
 export async function signEncoded(
   role: { readonly role: string; readonly version: number; readonly expires: Date },
@@ -33,7 +35,8 @@ export async function signEncoded(
   const message = encodeUtf8(signed);
   const signatures = await Promise.all(signers.map((signer) => signer.sign(message, { role: role.role })));
   const list = signatures.map(({ keyId, sig }) => `{"keyid":"${keyId}","sig":"${sig}"}`).join(',');
-  const bytes = encodeUtf8(`{"signatures":[${list}],"signed":${signed}}`);
+  // Joined as bytes: a bin of a large index is long, and encoded once.
+  const bytes = Buffer.concat([encodeUtf8(`{"signatures":[${list}],"signed":`), message, CLOSING]);
   return { ...role, bytes, sha256: sha256Hex(bytes) };
 }
 

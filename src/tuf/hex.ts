@@ -1,7 +1,11 @@
+const DIGITS: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  (byte + 0x100).toString(16).slice(1),
+);
+
 /** Lower-case hexadecimal. */
 export function encodeHex(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += (byte + 0x100).toString(16).slice(1);
+  for (const byte of bytes) text += DIGITS[byte] ?? '';
   return text;
 }
 
