@@ -155,6 +155,11 @@ describe.each(implementations)('%s', (name, crypto) => {
     const der = Buffer.concat([head, Buffer.alloc(1952, 7)]).toString('base64');
     const pem = `-----BEGIN PUBLIC KEY-----\n${der}\n-----END PUBLIC KEY-----`;
     const key = Key.fromPublicKey('ml-dsa', 'ml-dsa-65/1', pem);
+    if (name === 'NodeCrypto' && Number.parseFloat(process.versions.openssl) >= 3.5) {
+      // Node.js 22 makes no ML-DSA keys, but its OpenSSL knows them.
+      expect(await crypto.verify(key, new Uint8Array(3309), message)).toBe(false);
+      return;
+    }
     await expect(async () => crypto.verify(key, new Uint8Array(3309), message)).rejects.toThrow(
       expect.objectContaining({
         code: 'UNSUPPORTED_SCHEME',
