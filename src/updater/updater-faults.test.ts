@@ -8,6 +8,7 @@ import { DEFAULT_DOWNLOAD_LIMITS } from './config.ts';
 import type { Fetcher } from './fetcher.ts';
 import { downloadBytes, limitedDownload } from './limited-download.ts';
 import { parseMapFile } from './map-file.ts';
+import { MetadataDir } from './metadata-dir.ts';
 import { MultiRepositoryUpdater } from './multi-repository-updater.ts';
 import { isCopyOf, verifiedStream } from './target-download.ts';
 import { Updater } from './updater.ts';
@@ -51,6 +52,15 @@ describe('a fault of this machine', () => {
     const updater = new Updater({ ...repository.location, metadataDir, fetcher: repository, crypto });
     await expect(updater.refresh()).rejects.toThrow('out of memory');
     expect(await client.trusted()).toMatchObject({ timestamp: 1 });
+  });
+
+  it('does not happen to two sessions with one MetadataDir', async () => {
+    const metadataDir = new MetadataDir(client.metadataDir);
+    const { initialRoot: bootstrapRoot } = repository;
+    const session = () =>
+      new Updater({ ...repository.location, metadataDir, fetcher: repository, bootstrapRoot });
+    await Promise.all([session().refresh(), session().refresh()]);
+    expect(await client.trusted()).toMatchObject({ root: 1, timestamp: 1 });
   });
 
   it('leaves nothing trusted to look at before the first refresh', () => {
@@ -137,7 +147,8 @@ describe('several repositories', () => {
 
   it('agree whatever the order in which they list the hashes', async () => {
     const entry = repository.addTarget('targets', 'a', Buffer.from('hello'));
-    entry.hashes = { ...{ sha512: '00'.repeat(64) }, ...entry.hashes };
+    repository.indentation = 1;
+    entry.hashes = { sha512: '00'.repeat(64), ...entry.hashes };
     repository.publishAll();
     const updater = new MultiRepositoryUpdater({
       map,
