@@ -42,7 +42,8 @@ describe('a repository written by python-tuf', () => {
     try {
       expect(await bench.init(await readFile(join(folder, 'root.json')))).toBe(0);
       expect(await bench.download(...paths)).toBe(0);
-      expect(await bench.artifacts()).toEqual(paths.map((path) => `content of ${path}`));
+      // Files written within one tick of the clock come in any order.
+      expect(new Set(await bench.artifacts())).toEqual(new Set(paths.map((path) => `content of ${path}`)));
       expect(await bench.trusted()).toMatchObject({ root: 2, timestamp: 1, snapshot: 1, targets: 1 });
       const requests = bench.takeRequests().filter((request) => !request.startsWith('targets/'));
       expect(new Set(requests).size).toBe(requests.length);
