@@ -2,10 +2,12 @@ import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IndexFixture, newSigner, signOffline } from '../../test/support/index-fixture.ts';
+import { equivocations, faultStore, FaultPlan, type CrashMoment } from '../../test/support/fault-store.ts';
 import { StoreClient } from '../../test/support/store-client.ts';
 import type { BinsLayoutName } from '../ceremony/plan.ts';
 import { findOfflineBundle, submitOfflineBundle } from '../db/offline-bundles.ts';
 import { writeTransaction } from '../db/transactions.ts';
+import { MemoryStore } from '../storage/memory-store.ts';
 import type { Signer } from '../tuf/signer.ts';
 import { DownloadHttpError } from '../tuf/download-error.ts';
 import { Updater } from '../updater/updater.ts';
@@ -259,6 +261,55 @@ describe('bins that exist no more', () => {
     expect((await fixture.objects('metadata/')).has('metadata/2.bin-00.json')).toBe(true);
     await expectSound();
   });
+});
+
+describe('a publisher that dies while it adopts a bundle', () => {
+  it.each<[CrashMoment, Change]>([
+    ['before', { bins: 16 }],
+    ['after', { bins: 16, newKeys: true }],
+  ])(
+    '%s any of its operations: the next one goes on, clients follow, and no version ever has two contents',
+    async (moment, change) => {
+      for (let k = 1; ; k += 4) {
+        const plan = new FaultPlan();
+        await fixture.close();
+        fixture = await IndexFixture.open({
+          store: faultStore(new MemoryStore(), plan),
+          beforeCommit: plan.beforeCommit,
+        });
+        fixture.bins = 8;
+        version = 1;
+        await fixture.createRepository();
+        const first = await fixture.startedPublisher();
+        await fixture.upload('flask', '1.0');
+        await first.publishOnce();
+        await first.close();
+        client = await StoreClient.pin(fixture);
+        await client.read(FILE);
+        await submit(await renewal(change));
+        const dying = await publisherWith([fixture.online]);
+        plan.arm(k, moment);
+        for (let step = 0; step < 3; step++) {
+          await dying.publishOnce().catch(() => undefined);
+          fixture.now = new Date(fixture.now.getTime() + GRACE + 1000);
+        }
+        const struck = plan.disarm();
+        const next = await publisherWith([fixture.online]);
+        for (let step = 0; step < 4; step++) {
+          await next.publishOnce();
+          fixture.now = new Date(fixture.now.getTime() + GRACE + 1000);
+        }
+        expect(await stateOf(), `died ${moment} operation ${k}`).toMatchObject({ state: 'published' });
+        await expectSound();
+        expect(equivocations(plan)).toEqual([]);
+        if (!struck) {
+          expect(k).toBeGreaterThan(20);
+          return;
+        }
+      }
+    },
+    240_000,
+  );
 });
 
 describe('refuses a bundle with a sentence and goes on publishing:', () => {

@@ -36,7 +36,11 @@ export async function signEncoded(
   const signatures = await Promise.all(signers.map((signer) => signer.sign(message, { role: role.role })));
   const list = signatures.map(({ keyId, sig }) => `{"keyid":"${keyId}","sig":"${sig}"}`).join(',');
   // Joined as bytes: a bin of a large index is long, and encoded once.
-  const bytes = Buffer.concat([encodeUtf8(`{"signatures":[${list}],"signed":`), message, CLOSING]);
+  const opening = encodeUtf8(`{"signatures":[${list}],"signed":`);
+  const bytes = new Uint8Array(opening.length + message.length + CLOSING.length);
+  bytes.set(opening);
+  bytes.set(message, opening.length);
+  bytes.set(CLOSING, opening.length + message.length);
   return { ...role, bytes, sha256: sha256Hex(bytes) };
 }
 
