@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { planText } from '../../test/support/ceremony-fixture.ts';
 import { measurePlan } from './cost.ts';
+import { newPlanText } from './new-plan.ts';
 import { lintPlan, suggestedBins } from './plan-lint.ts';
 import { parsePlan } from './plan.ts';
 
@@ -98,6 +99,21 @@ describe('a ceremony plan', () => {
     expect(warnings.join('\n')).toMatch(/every one of its keys/);
     expect(warnings.join('\n')).toMatch(/consider 16384 bins/);
     expect(suggestedBins(20_000_000)).toBeGreaterThan(16_384);
+  });
+});
+
+it('a new plan from a few answers can work, with as many bins as the targets want', () => {
+  const text = newPlanText({
+    profile: 'pypi',
+    expectedTargets: 20_000_000,
+    holders: ['Ada', 'Grace "Amazing" Hopper'],
+    threshold: 2,
+  });
+  expect(errors(text)).toEqual([]);
+  expect(parse(text)).toMatchObject({ bins: 16_384, roles: { targets: { oneTimeKeys: 2 } } });
+  expect(parse(text).roles.root.keys[1]).toMatchObject({
+    holder: 'Grace "Amazing" Hopper',
+    publicKeyFile: 'grace-amazing-hopper.public-key',
   });
 });
 

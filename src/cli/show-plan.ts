@@ -1,12 +1,14 @@
-import { readBounded } from '../ceremony/durable-folder.ts';
+import { exists, readBounded } from '../ceremony/durable-folder.ts';
 import { measurePlan, type PlanCost, type Size } from '../ceremony/cost.ts';
 import { lintPlan } from '../ceremony/plan-lint.ts';
 import { parsePlan, type CeremonyPlan } from '../ceremony/plan.ts';
+import { askPlan } from './ask-plan.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { print, say } from './terminal.ts';
 
 /** Checks a plan and shows what it costs. Fails when the plan cannot work. */
 export async function showPlan(path: string, asJson: boolean): Promise<ExitCode> {
+  if (!(await exists(path))) await askPlan(path);
   const plan = parsePlan(await readBounded(path));
   const problems = lintPlan(plan);
   const isWorkable = problems.every(({ severity }) => severity !== 'error');

@@ -61,7 +61,7 @@ async function renewal({
   );
 }
 
-async function submit(roles: SignedOfflineRoles, event = `event ${version}`): Promise<void> {
+async function submit(roles: Partial<SignedOfflineRoles>, event = `event ${version}`): Promise<void> {
   const list = Object.entries(roles).map(([role, one]) => ({
     role,
     version: one.signed.version,
@@ -146,6 +146,16 @@ describe('a bundle is adopted while clients read:', () => {
     await expectSound();
   });
 
+  it('bins alone, which needs no new root', async () => {
+    const { bins } = await renewal({ bins: 128 });
+    const publisher = await publisherWith([fixture.online]);
+    await submit({ bins });
+    await publisher.publishOnce();
+    expect(await stateOf()).toMatchObject({ state: 'published' });
+    expect((await fixture.objects('metadata/')).has('metadata/2.root.json')).toBe(false);
+    await expectSound();
+  });
+
   it('and back from succinct_roles, with the numbers of the bins going on', async () => {
     const publisher = await publisherWith([fixture.online]);
     expect(
@@ -194,38 +204,59 @@ describe('a planned change of the online key, in two roots', () => {
     const publisher = await publisherWith([fixture.online, online]);
     for (const keys of [[fixture.online, online], [online]]) {
       await submit(await renewal({ online: keys }));
-      for (let step = 0; step < 2; step++) {
-        const folder = join(fixture.folder, `slow ${version} ${step}`);
-        await mkdir(folder);
-        let published = false;
-        const updater = new Updater({
-          metadataDir: folder,
-          metadataBaseUrl: 'http://rind.test/metadata/',
-          targetBaseUrl: 'http://rind.test/',
-          clock: fixture.clock,
-          bootstrapRoot: (await fixture.store.read('metadata/1.root.json'))!,
-          fetcher: {
-            async *fetch(url) {
-              const key = decodeURIComponent(new URL(url).pathname.slice(1));
-              if (key.endsWith('timestamp.json') && !published) {
-                published = true;
-                await publisher.publishOnce();
-              }
-              const bytes = await fixture.store.read(key);
-              if (bytes === undefined) throw new DownloadHttpError('Not Found', 404, { url });
-              yield bytes;
-            },
-          },
-        });
-        await updater.refresh();
-        expect((await updater.getTargetInfo(FILE))?.path).toBe(FILE);
-        expect(published).toBe(true);
-        fixture.now = new Date(fixture.now.getTime() + GRACE + 1000);
-      }
-      expect(await stateOf()).toMatchObject({ state: 'published' });
+      await expectSlowClients(publisher);
     }
   });
 });
+
+describe('a renewal with other one-time keys of targets', () => {
+  it('is verified by such a client too, because the root goes first and lists the discarded keys once more', async () => {
+    const publisher = await publisherWith([fixture.online]);
+    const fresh = newSigner();
+    const old = fixture.offline.targets.signers;
+    version += 1;
+    const signers = { ...fixture.offline, targets: { signers: [...old, fresh], threshold: 1 } };
+    const roles = await signOffline(signers, [fixture.online.key], { version, now: fixture.now, bins: 64 });
+    // The old keys exist no more: only the new one signs.
+    const signatures = roles.targets.signatures.filter(({ keyId }) => keyId === fresh.key.keyId);
+    await submit({ ...roles, targets: roles.targets.withSignatures(signatures) });
+    await expectSlowClients(publisher);
+    await expectSound();
+  });
+});
+
+/** At each step of the bundle that waits, a client is between its request for a newer root and the one for the timestamp. */
+async function expectSlowClients(publisher: Publisher): Promise<void> {
+  for (let step = 0; step < 2; step++) {
+    const folder = join(fixture.folder, `slow ${version} ${step}`);
+    await mkdir(folder);
+    let published = false;
+    const updater = new Updater({
+      metadataDir: folder,
+      metadataBaseUrl: 'http://rind.test/metadata/',
+      targetBaseUrl: 'http://rind.test/',
+      clock: fixture.clock,
+      bootstrapRoot: (await fixture.store.read('metadata/1.root.json'))!,
+      fetcher: {
+        async *fetch(url) {
+          const key = decodeURIComponent(new URL(url).pathname.slice(1));
+          if (key.endsWith('timestamp.json') && !published) {
+            published = true;
+            await publisher.publishOnce();
+          }
+          const bytes = await fixture.store.read(key);
+          if (bytes === undefined) throw new DownloadHttpError('Not Found', 404, { url });
+          yield bytes;
+        },
+      },
+    });
+    await updater.refresh();
+    expect((await updater.getTargetInfo(FILE))?.path).toBe(FILE);
+    expect(published).toBe(true);
+    fixture.now = new Date(fixture.now.getTime() + GRACE + 1000);
+  }
+  expect(await stateOf()).toMatchObject({ state: 'published' });
+}
 
 describe('a change of keys at once, after a theft', () => {
   it('is followed by clients that try again', async () => {
