@@ -143,6 +143,18 @@ describe('decodePublicKey', () => {
     );
   });
 
+  it('refuses base64 without its padding, or with bits that belong to no byte', () => {
+    const padded = /^(.*[^=])(={1,2})\n(-----END.*)$/ms;
+    expect(p256.public).toMatch(padded);
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', p256.public.replace(padded, '$1\n$3'));
+    const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+    const other = p256.public.replace(/([^=])(={1,2}\n-----END)/, (_, last: string, rest: string) => {
+      return `${digits[digits.indexOf(last) ^ 1]}${rest}`;
+    });
+    expect(other).not.toBe(p256.public);
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', other);
+  });
+
   it('never accepts a changed bit as the same key, and fails with a KeyError only', () => {
     const check = (key: Key) =>
       fc.assert(

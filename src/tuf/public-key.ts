@@ -130,7 +130,10 @@ function decodePem(text: string): Uint8Array | undefined {
   )?.[1];
   if (body === undefined) return undefined;
   try {
-    return Uint8Array.from(atob(body), (character) => character.charCodeAt(0));
+    const content = atob(body);
+    // `atob` forgives missing padding and stray bits, which other readers refuse.
+    if (btoa(content) !== body.replace(/\s/g, '')) return undefined;
+    return Uint8Array.from(content, (character) => character.charCodeAt(0));
   } catch {
     return undefined;
   }
