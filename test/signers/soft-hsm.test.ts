@@ -77,11 +77,8 @@ describe('a PKCS #11 token (SoftHSM)', () => {
 
   it('finds its token by label wherever its slot is, and lists the keys without a PIN', async () => {
     const keys = await listTokenKeys(hsm.value.uri('', 'root1'));
-    expect(
-      keys
-        .map(({ id, label, key }) => [id, label, key?.scheme])
-        .toSorted((a, b) => String(a).localeCompare(String(b))),
-    ).toEqual(['0x0003 online ed25519', '2 rind ecdsa-sha2-nistp256']);
+    const listed = keys.map(({ id, label, key }) => [id, label, key?.scheme].join(' '));
+    expect(listed.toSorted()).toEqual(['0x0003 online ed25519', '2 rind ecdsa-sha2-nistp256']);
   });
 
   it('takes key 2 when the URI names none, as securesystemslib does', async () => {
