@@ -188,3 +188,35 @@ async function fileHandleSync(): Promise<{
   const { sync: original } = FileHandlePrototype;
   return { FileHandlePrototype, original };
 }
+
+describe('many objects at once', () => {
+  const entries = Array.from({ length: 600 }, (_, index) => ({
+    key: `many/${index % 3}/${index}`,
+    bytes: bytesOf(`object ${index}`),
+  }));
+
+  it('are all there, none over another, and nothing temporary is left', async () => {
+    const store = await PosixStore.open({ root, temporaryFolder });
+    await store.create('many/0/3', bytesOf('first'));
+    const outcomes = await store.createMany(entries);
+    expect(outcomes.filter((outcome) => outcome === 'exists')).toHaveLength(1);
+    expect(outcomes[3]).toBe('exists');
+    for (const [index, { key }] of entries.entries())
+      expect(await readFile(join(root, key), 'utf8')).toBe(index === 3 ? 'first' : `object ${index}`);
+    expect((await stat(join(root, 'many/1/1'))).nlink).toBe(1);
+    expect(await readdir(temporaryFolder)).toEqual([]);
+  });
+
+  it.each([1, 300, 601, 602, 605, 900])(
+    'are whole or absent when operation %i fails, and nothing temporary is left',
+    async (k) => {
+      const faults = new FaultInjector(k, 'ENOSPC');
+      const store = await PosixStore.open({ root, temporaryFolder, faults });
+      await expect(store.createMany(entries)).rejects.toMatchObject({ name: 'StorageError' });
+      const files = await readdir(root, { recursive: true, withFileTypes: true });
+      for (const file of files.filter((entry) => entry.isFile()))
+        expect(await readFile(join(file.parentPath, file.name), 'utf8')).toBe(`object ${file.name}`);
+      expect(await readdir(temporaryFolder)).toEqual([]);
+    },
+  );
+});
