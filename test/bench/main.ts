@@ -1,10 +1,10 @@
 // `npm run bench`: the figures of the first road. Peers that are not installed are named; nothing is estimated.
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkout, rind, RindServer, scratchFolder } from '../tools/rind-program.ts';
 import { benchInstalls } from './installs.ts';
 import { benchPages } from './pages.ts';
-import { machine, renderMarkdown, renderTable, type Table } from './report.ts';
+import { machine, renderTable, replaceSection, type Table } from './report.ts';
 import { benchUploads, type Population, targetsOf } from './uploads.ts';
 
 const only = process.argv
@@ -56,6 +56,8 @@ if (checked.code !== 0) process.exitCode = 1;
 await scratch.remove();
 if (process.argv.includes('--write')) {
   const file = join(checkout, 'docs', 'benchmarks.md');
-  await writeFile(file, renderMarkdown(tables, 'npm run bench -- --write'));
+  let document = await readFile(file, 'utf8').catch(() => '');
+  for (const table of tables) document = replaceSection(document, table, 'npm run bench -- --write');
+  await writeFile(file, document);
   console.log(`written to ${file}`);
 }

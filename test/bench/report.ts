@@ -34,7 +34,7 @@ export function renderTable({ columns, rows }: Table): string {
   ].join('\n');
 }
 
-export function renderMarkdown(tables: readonly Table[], command: string): string {
+function renderMarkdown(tables: readonly Table[], command: string): string {
   const parts = tables.map((table) => {
     const missing = table.missing.map((reason) => `\n\nNot measured here: ${reason}.`).join('');
     return `## ${table.title}\n\n${table.method}\n\n${renderTable(table)}${missing}`;
@@ -45,6 +45,17 @@ export function renderMarkdown(tables: readonly Table[], command: string): strin
     `Written by \`${command}\` on ${new Date().toISOString().slice(0, 10)}, Node.js ${process.version}, ${machine()}. A shared virtual machine: read the ratios, the absolute numbers vary by a factor of two.`,
   ];
   return `${head.join('\n')}\n\n${parts.join('\n\n')}\n`;
+}
+
+/** The document with this table in the place of an earlier one of the same title, or at its end; the rest stays. */
+export function replaceSection(document: string, table: Table, command: string): string {
+  const [written = ''] = renderMarkdown([table], command).split('\n').slice(2);
+  const body = renderMarkdown([table], command).split(`## ${table.title}\n`)[1] ?? '';
+  const section = `## ${table.title}\n\n${written}\n${body}`;
+  const start = document.indexOf(`## ${table.title}\n`);
+  if (start === -1) return `${document === '' ? '# Benchmarks\n' : document}\n${section}`;
+  const next = document.indexOf('\n## ', start);
+  return `${document.slice(0, start)}${section}${next === -1 ? '' : document.slice(next)}`;
 }
 
 /** The value below which the given share of the values lies. */
