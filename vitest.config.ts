@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** Unit tests lie beside the source; whatever needs more than one folder, a process or a network lies in `test/`. */
 export default defineConfig({
   test: {
+    // Much of the time goes into waiting for the disk: more workers than the default on two cores.
+    maxWorkers: 3,
     // For `npm run coverage` and `npm test`: the ground floor of the trust, where an untested branch is a hole.
     coverage: {
       provider: 'v8',
@@ -16,7 +18,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'src/**/*.test.tsx'],
-          testTimeout: 30_000,
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
         },
       },
       {
