@@ -524,7 +524,11 @@ const SIGNATURE_DIFFERENCES: readonly KnownDifference[] = [
     stricter: 'rind',
     reason: 'tuf-js looks at the key type alone, except for RSA.',
     safe: REFUSED,
-    explains: (difference) => refusedBy(difference, /is signed by \d+ of the \d+ keys.*unsupported scheme/),
+    explains: (difference) =>
+      refusedBy(
+        difference,
+        /is signed by \d+ of the \d+ keys.*(?:unsupported scheme|is of another type or curve)/,
+      ),
   },
   {
     name: 'a signature followed by something else',
@@ -689,11 +693,16 @@ const KEY_DIFFERENCES: readonly KnownDifference[] = [
     judges: ['tuf-js'],
     stricter: 'the other',
     reason:
-      'tuf-js 5.0.1 verifies P-384 with the wrong digest and knows no other digest than SHA-256 for RSA.',
+      'tuf-js 5.0.1 verifies P-384 with SHA-256 instead of SHA-384 and knows no other digest than SHA-256 for RSA.',
     safe: 'Rind verifies with exactly the digest that the scheme names, as python-tuf does.',
-    explains: (difference) =>
-      isAcceptedSignature(difference) &&
-      /nistp384|sha384|sha512/.test(signatureCaseOf(difference)?.scheme ?? ''),
+    explains: (difference) => {
+      const { scheme = '' } = signatureCaseOf(difference) ?? {};
+      // With the wrong digest, the wrong signatures are right.
+      return (
+        (isAcceptedSignature(difference) && /nistp384|sha384|sha512/.test(scheme)) ||
+        (isRefusedSignature(difference) && scheme === 'ecdsa-sha2-nistp384')
+      );
+    },
   },
   {
     name: 'PEM on one line or after a blank',
