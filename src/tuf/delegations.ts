@@ -119,10 +119,17 @@ function byName(roles: readonly DelegatedRole[]): ReadonlyMap<string, DelegatedR
   return named;
 }
 
-/** Looks roles up in a table that is built when the first path is searched. */
+/** A table costs as much as a few searches of all roles: whoever looks for one target should not pay for it. */
+const SEARCHES_WITHOUT_TABLE = 4;
+
+/** Looks roles up in a table, which is built when paths keep being searched. */
 function searchRoles(roles: readonly DelegatedRole[]) {
+  let searches = 0;
   let table: DelegationTable | undefined;
-  return (path: string, pathHash: string) => (table ??= new DelegationTable(roles)).find(path, pathHash);
+  return (path: string, pathHash: string) => {
+    if (searches++ < SEARCHES_WITHOUT_TABLE) return roles.filter((role) => role.matches(path, pathHash));
+    return (table ??= new DelegationTable(roles)).find(path, pathHash);
+  };
 }
 
 function searchBins(bins: SuccinctRoles) {
