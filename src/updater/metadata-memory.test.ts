@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RepositorySimulator, SimulatedClient, SimulatorKey } from '../testing/index.ts';
 import { MalformedMetadataError } from '../tuf/errors.ts';
@@ -68,20 +71,34 @@ describe('a session with the memory of earlier ones', () => {
   });
 
   it('refuses the signed part it knows under a signature it does not know', async () => {
-    repository.listHashes = false;
-    repository.publishAll('role');
-    await client.updater().getTargetInfo('x');
     const forged = repository.sign('role', [
       Object.assign(SimulatorKey.generate(), { keyId: repository.signers('role')[0]!.keyId }),
     ]);
-    const other = await SimulatedClient.create(repository);
-    other.memory = client.memory;
-    repository.files.set('metadata/2.role.json', forged);
-    await expect(other.updater().getTargetInfo('x')).rejects.toMatchObject({
+    repository.files.set('metadata/1.role.json', forged);
+    const sha256 = createHash('sha256').update(forged).digest('hex');
+    repository.snapshot.meta['role.json'] = { version: 1, length: forged.length, hashes: { sha256 } };
+    repository.publish(['snapshot'], { updateMeta: false });
+    repository.publish(['timestamp']);
+    await expect(client.updater().getTargetInfo('x')).rejects.toMatchObject({
       code: 'UNSIGNED_METADATA',
       role: 'role',
     });
-    await other.remove();
+  });
+
+  it('needs neither disk nor repository for a role it has in memory, and both when that is not the listed one', async () => {
+    await rm(join(client.metadataDir, 'role.json'));
+    repository.requests.length = 0;
+    await client.updater().getTargetInfo('x');
+    expect(repository.requests).toEqual(['metadata/2.root.json', 'metadata/timestamp.json']);
+    repository.addTarget('role', 'x', Buffer.from('other content'));
+    repository.publishAll('role');
+    const { memory } = client;
+    client.memory = undefined;
+    expect((await client.updater().getTargetInfo('x'))?.length).toBe(13);
+    client.memory = memory;
+    repository.requests.length = 0;
+    expect((await client.updater().getTargetInfo('x'))?.length).toBe(13);
+    expect(repository.requests).not.toContain('metadata/2.role.json');
   });
 
   it('tells roles with the same bytes apart', async () => {

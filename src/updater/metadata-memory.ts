@@ -63,6 +63,12 @@ export class MetadataMemory {
     return this.#find(nameOf(type, role), bytes)?.bytes ?? bytes;
   }
 
+  /** The bytes that were read last for a role, by whichever session; undefined when they are forgotten. */
+  recall(type: SignedType, role?: string): Uint8Array | undefined {
+    const name = nameOf(type, role);
+    return (this.#main.get(name) ?? this.#leaves.get(name))?.bytes;
+  }
+
   #find(name: string, bytes: Uint8Array): Entry | undefined {
     const known = this.#main.get(name) ?? this.#leaves.get(name);
     return known !== undefined && Buffer.compare(known.bytes, bytes) === 0 ? known : undefined;

@@ -229,23 +229,31 @@ export class Session {
       return loaded;
     }
     const entry = this.trusted.snapshotEntry(role);
-    const local = this.#remembered(await this.#files.targets(role), 'targets', role);
+    const accept = (bytes: Uint8Array) => this.trusted.updateDelegatedTargets(bytes, role, delegator);
     if (this.#context.config.offline) {
-      return this.trusted.updateDelegatedTargets(this.#cached(local, role), role, delegator);
+      return accept(this.#cached(await this.#storedTargets(role), role));
     }
-    const cached =
-      local === undefined
-        ? undefined
-        : await ignoreRefusal(this.trusted.updateDelegatedTargets(local, role, delegator));
-    if (cached !== undefined) {
-      return cached;
+    // What memory holds is tried first: the disk has the same at best, and bins are large.
+    for (const source of [
+      () => this.#context.memory.recall('targets', role),
+      () => this.#storedTargets(role),
+    ]) {
+      const bytes = await source();
+      const cached = bytes === undefined ? undefined : await ignoreRefusal(accept(bytes));
+      if (cached !== undefined) {
+        return cached;
+      }
     }
     const name = this.#versionedName(role, entry.version);
     return this.#obtain(name, this.#context.config.targetsMaxLength, entry.length, async (bytes) => {
-      const targets = await this.trusted.updateDelegatedTargets(bytes, role, delegator);
+      const targets = await accept(bytes);
       await this.#files.saveTargets(role, bytes);
       return targets;
     });
+  }
+
+  async #storedTargets(role: string): Promise<Uint8Array | undefined> {
+    return this.#remembered(await this.#files.targets(role), 'targets', role);
   }
 
   #versionedName(role: string, version: number | undefined): string {
