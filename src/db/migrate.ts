@@ -2,12 +2,18 @@ import { Migrator, type Kysely, type Migration } from 'kysely';
 import { DatabaseError } from './errors.ts';
 import { firstLight } from './migrations/0001-first-light.ts';
 import { offlineBundles } from './migrations/0002-offline-bundles.ts';
+import { projectLife } from './migrations/0005-project-life.ts';
+import { evidence } from './migrations/0003-evidence.ts';
+import { publicationHolds } from './migrations/0007-publication-holds.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration there is, by name; only ever added to. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-light': firstLight,
   '0002-offline-bundles': offlineBundles,
+  '0003-evidence': evidence,
+  '0005-project-life': projectLife,
+  '0007-publication-holds': publicationHolds,
 };
 
 /** Brings the tables up to date, all or nothing. Throws NEWER_SCHEMA when a later version of Rind was here, MIGRATION_FAILED otherwise. */

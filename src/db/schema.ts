@@ -10,6 +10,10 @@ export interface IndexesTable {
   name: string;
   /** A profile of repository/profile.ts: 'team' or 'pypi'. */
   profile: string;
+  /** JSON text of registry/index-settings.ts; NULL: the defaults. */
+  settings: Generated<string | null>;
+  /** Set when the index was taken away; its name stays used. */
+  removed_at: Generated<Timestamp | null>;
   created_at: Timestamp;
 }
 
@@ -25,6 +29,12 @@ export interface ProjectsTable {
   status_reason: string | null;
   /** The serial of its last published change, 0 before the first. */
   last_serial: Generated<number>;
+  /** Names with the same key look alike (pypi/project-name.ts). */
+  look_alike: Generated<string>;
+  /** JSON text of registry/index-settings.ts, over those of the index; NULL: none of its own. */
+  limits: Generated<string | null>;
+  /** Set when the whole project was deleted; the row stays, because its file names are never used twice. */
+  removed_at: Generated<Timestamp | null>;
   created_at: Timestamp;
 }
 
@@ -185,6 +195,30 @@ export interface OfflineBundleRolesTable {
   bytes: Uint8Array;
 }
 
+/** What was done, by whom; append-only (triggers refuse anything else) and hash-chained, see audit.ts. */
+export interface AuditLogTable {
+  /** 1, 2, 3 … without gaps. */
+  seq: number;
+  index_id: number | null;
+  at: Timestamp;
+  actor: string;
+  action: string;
+  subject: string;
+  /** Canonical JSON. */
+  detail: string;
+  previous_sha256: string;
+  sha256: string;
+}
+
+/** While there is one, nothing of the index is published. */
+export interface PublicationHoldsTable {
+  index_id: number;
+  /** 'backup' or 'recovery'. */
+  kind: string;
+  reason: string;
+  created_at: Timestamp;
+}
+
 export interface Schema {
   indexes: IndexesTable;
   projects: ProjectsTable;
@@ -200,6 +234,8 @@ export interface Schema {
   leases: LeasesTable;
   offline_bundles: OfflineBundlesTable;
   offline_bundle_roles: OfflineBundleRolesTable;
+  publication_holds: PublicationHoldsTable;
+  audit_log: AuditLogTable;
 }
 
 /** Where a query runs: the database, or a transaction of it (`Transaction<Schema>` is one too). */
@@ -219,4 +255,6 @@ export type RoleVersionRow = Selectable<RoleVersionsTable>;
 export type TargetRow = Selectable<TargetsTable>;
 export type TargetChangeRow = Selectable<TargetChangesTable>;
 export type LeaseRow = Selectable<LeasesTable>;
+export type PublicationHoldRow = Selectable<PublicationHoldsTable>;
 export type OfflineBundleRow = Selectable<OfflineBundlesTable>;
+export type AuditRow = Selectable<AuditLogTable>;

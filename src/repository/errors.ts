@@ -7,6 +7,7 @@ export type PublicationErrorCode =
   | 'MISSING_SIGNER'
   | 'UNUSABLE_METADATA'
   | 'UNKNOWN_PROFILE'
+  | 'ON_HOLD'
   | 'CLOSED';
 
 /**

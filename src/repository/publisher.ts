@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { DatabaseError } from '../db/errors.ts';
 import { acquireLease } from '../db/leases.ts';
 import { lastPublication, settleJournal } from '../db/publications.ts';
+import { findHold } from '../db/publication-holds.ts';
 import { nextOfflineBundle, setBundleState } from '../db/offline-bundles.ts';
 import { currentRoles, forgetRoles } from '../db/roles.ts';
 import type { Executor, IndexRow, OfflineBundleRow, OfflineBundleState, RoleRow } from '../db/schema.ts';
@@ -109,11 +110,12 @@ export class Publisher {
     this.#tree = new ServedTree(options.index.name);
   }
 
-  /** Takes the lease, decides about what a crash left open, and reads what is public. Throws NO_REPOSITORY before the ceremony. */
+  /** Takes the lease, decides about what a crash left open, and reads what is public. Throws NO_REPOSITORY before the ceremony, ON_HOLD while nothing may be published. */
   async start(): Promise<void> {
     this.#epoch = await writeTransaction(this.#db, (tx) =>
       acquireLease(tx, this.#index.id, this.#holder, this.#clock()),
     );
+    await this.#requireNoHold();
     await this.#readyState();
   }
 
@@ -153,6 +155,7 @@ export class Publisher {
       throw new PublicationError('CLOSED', 'This publisher was not started, or is closed.');
     }
     try {
+      await this.#requireNoHold();
       const state = await this.#readyState();
       const finished = this.#finished;
       this.#finished = undefined;
@@ -276,6 +279,11 @@ export class Publisher {
     const { indexId, epoch } = this.#context();
     await writeTransaction(this.#db, (tx) => settleJournal(tx, indexId, epoch, journalIds));
     return { journalIds, changedPaths: [] };
+  }
+
+  async #requireNoHold(): Promise<void> {
+    const hold = await findHold(this.#db, this.#index.id);
+    if (hold !== undefined) throw new PublicationError('ON_HOLD', hold.reason);
   }
 
   /** Recovers if the last call failed. */
