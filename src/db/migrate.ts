@@ -2,6 +2,7 @@ import { Migrator, type Kysely, type Migration } from 'kysely';
 import { DatabaseError } from './errors.ts';
 import { firstLight } from './migrations/0001-first-light.ts';
 import { offlineBundles } from './migrations/0002-offline-bundles.ts';
+import { accounts } from './migrations/0004-accounts.ts';
 import { projectLife } from './migrations/0005-project-life.ts';
 import { evidence } from './migrations/0003-evidence.ts';
 import { publicationHolds } from './migrations/0007-publication-holds.ts';
@@ -12,6 +13,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-light': firstLight,
   '0002-offline-bundles': offlineBundles,
   '0003-evidence': evidence,
+  '0004-accounts': accounts,
   '0005-project-life': projectLife,
   '0007-publication-holds': publicationHolds,
 };

@@ -10,6 +10,10 @@ export interface IndexesTable {
   name: string;
   /** A profile of repository/profile.ts: 'team' or 'pypi'. */
   profile: string;
+  /** Who may read: 'open' everybody, 'token' only who is known. */
+  read_access: Generated<'open' | 'token'>;
+  /** Who may make a project by the first upload to it. */
+  project_creation: Generated<'uploaders' | 'admins'>;
   /** JSON text of registry/index-settings.ts; NULL: the defaults. */
   settings: Generated<string | null>;
   /** Set when the index was taken away; its name stays used. */
@@ -81,14 +85,82 @@ export interface TokensTable {
   name: string;
   /** sha256 of the token. */
   hash: string;
-  /** Verbs parted by commas, ascending: 'admin', 'read', 'upload'. */
+  /** Verbs parted by commas, ascending: 'admin', 'maintain', 'own', 'read', 'upload'. */
   verbs: string;
-  /** NULL: good for every project. */
+  /** No longer looked at: see `is_project_scoped` and token_projects. */
   project_id: number | null;
+  /** 1: good for the projects in token_projects only, for none when there are none. */
+  is_project_scoped: Generated<Flag>;
+  /** Whose token it is; it may do nothing that its user may not. NULL: its scope alone counts. */
+  user_id: Generated<number | null>;
+  /** Set when trusted publishing made it: who was authenticated by whom. */
+  oidc_issuer: Generated<string | null>;
+  oidc_subject: Generated<string | null>;
   created_at: Timestamp;
   expires_at: Timestamp | null;
   last_used_at: Timestamp | null;
   revoked_at: Timestamp | null;
+}
+
+/** The projects a token is for. */
+export interface TokenProjectsTable {
+  token_id: number;
+  project_id: number;
+}
+
+/** A person, or a machine that is given a name. The name is never used again, because the audit log says it. */
+export interface UsersTable {
+  id: Generated<number>;
+  name: string;
+  /** A scrypt hash as registry/password.ts writes it; NULL: no password, tokens only. */
+  password: string | null;
+  is_admin: Generated<Flag>;
+  created_at: Timestamp;
+  disabled_at: Generated<Timestamp | null>;
+  removed_at: Generated<Timestamp | null>;
+}
+
+export type IndexRole = 'reader' | 'uploader';
+export type ProjectRole = 'owner' | 'maintainer';
+
+/** What a user may do in an index beyond the projects of hers. */
+export interface IndexMembersTable {
+  index_id: number;
+  user_id: number;
+  role: IndexRole;
+  granted_at: Timestamp;
+}
+
+export interface ProjectRolesTable {
+  project_id: number;
+  user_id: number;
+  role: ProjectRole;
+  granted_at: Timestamp;
+}
+
+/** A workflow elsewhere that may upload to a project (trusted publishing). */
+export interface PublishersTable {
+  id: Generated<number>;
+  index_id: number;
+  /** NULL while it is pending: the project does not exist yet. */
+  project_id: number | null;
+  /** Normalized. */
+  project_name: string;
+  issuer: string;
+  /** JSON object: what each claim must be. */
+  claims: string;
+  /** Becomes owner of the project that a pending publisher makes. */
+  registered_by: number | null;
+  created_at: Timestamp;
+  last_used_at: Generated<Timestamp | null>;
+  removed_at: Generated<Timestamp | null>;
+}
+
+/** Identity tokens that were used, until they expire: none is taken twice. */
+export interface OidcUsesTable {
+  issuer: string;
+  jti_sha256: string;
+  expires_at: Timestamp;
 }
 
 /** What changed and waits to be signed, in order. `id` is the serial number of the change. */
@@ -225,6 +297,12 @@ export interface Schema {
   releases: ReleasesTable;
   files: FilesTable;
   tokens: TokensTable;
+  token_projects: TokenProjectsTable;
+  users: UsersTable;
+  index_members: IndexMembersTable;
+  project_roles: ProjectRolesTable;
+  publishers: PublishersTable;
+  oidc_uses: OidcUsesTable;
   journal: JournalTable;
   publications: PublicationsTable;
   role_versions: RoleVersionsTable;
@@ -248,6 +326,9 @@ export type FileRow = Selectable<FilesTable>;
 export type NewFile = Insertable<FilesTable>;
 export type TokenRow = Selectable<TokensTable>;
 export type NewToken = Insertable<TokensTable>;
+export type UserRow = Selectable<UsersTable>;
+export type PublisherRow = Selectable<PublishersTable>;
+export type NewPublisher = Insertable<PublishersTable>;
 export type JournalRow = Selectable<JournalTable>;
 export type PublicationRow = Selectable<PublicationsTable>;
 export type RoleRow = Selectable<RolesTable>;
