@@ -25,6 +25,8 @@ export interface PageState {
   readonly project: { readonly id: number; readonly name: string; readonly display_name: string };
   readonly status: string;
   readonly statusReason: string | undefined;
+  /** The whole project was deleted: it has no page. */
+  readonly isRemoved: boolean;
   readonly files: readonly FileRow[];
 }
 
@@ -35,15 +37,21 @@ export async function pageStates(db: Executor, projectIds: readonly number[]): P
   for (const ids of chunked([...new Set(projectIds)].toSorted((a, b) => a - b))) {
     const projects = await db
       .selectFrom('projects')
-      .select(['id', 'name', 'display_name', 'status', 'status_reason'])
+      .select(['id', 'name', 'display_name', 'status', 'status_reason', 'removed_at'])
       .where('id', 'in', ids)
       .orderBy('id')
       .execute();
-    for (const { id, name, display_name, status, status_reason } of projects) {
+    for (const { id, name, display_name, status, status_reason, removed_at } of projects) {
       const own: FileRow[] = [];
       files.set(id, own);
       const project = { id, name, display_name };
-      states.push({ project, status, statusReason: status_reason ?? undefined, files: own });
+      states.push({
+        project,
+        status,
+        statusReason: status_reason ?? undefined,
+        isRemoved: removed_at !== null,
+        files: own,
+      });
     }
     const rows = await db
       .selectFrom('files')
@@ -79,6 +87,32 @@ export async function markFileRemoved(db: Executor, fileId: number, now: Date): 
     .where('id', '=', fileId)
     .where('removed_at', 'is', null)
     .execute();
+}
+
+/** The files of a project that are not removed, in the order of upload. */
+export async function filesOfProject(db: Executor, projectId: number): Promise<readonly FileRow[]> {
+  return db
+    .selectFrom('files')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('removed_at', 'is', null)
+    .orderBy('id')
+    .execute();
+}
+
+/** Files that are not removed, and their bytes together: of a project, or of a whole index. */
+export async function storedSize(
+  db: Executor,
+  column: 'project_id' | 'index_id',
+  id: number,
+): Promise<{ readonly files: number; readonly bytes: number }> {
+  const row = await db
+    .selectFrom('files')
+    .select(({ fn }) => [fn.countAll<number>().as('files'), fn.sum<number | null>('length').as('bytes')])
+    .where('removed_at', 'is', null)
+    .where(column, '=', id)
+    .executeTakeFirstOrThrow();
+  return { files: Number(row.files), bytes: Number(row.bytes ?? 0) };
 }
 
 /** Every file of an index that is not removed, by name, in pages: pass the last filename of the previous page. For fsck and listings. */

@@ -1,7 +1,17 @@
 import { chunked } from './chunked.ts';
 import type { Executor, JournalRow, PublicationState } from './schema.ts';
 
-export type JournalKind = 'upload' | 'yank' | 'unyank' | 'remove' | 'status' | 'render';
+export type JournalKind =
+  | 'upload'
+  | 'yank'
+  | 'unyank'
+  | 'remove'
+  | 'status'
+  | 'restore'
+  | 'transfer'
+  | 'promote'
+  | 'retention'
+  | 'render';
 
 export interface NewJournalEntry {
   readonly indexId: number;

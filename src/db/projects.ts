@@ -1,3 +1,4 @@
+import { lookAlikeKey } from '../pypi/project-name.ts';
 import type { Executor, ProjectRow, ReleaseRow } from './schema.ts';
 
 export interface NewProject {
@@ -16,6 +17,7 @@ export async function ensureProject(db: Executor, project: NewProject): Promise<
       index_id: project.indexId,
       name: project.name,
       display_name: project.displayName,
+      look_alike: lookAlikeKey(project.name),
       status_reason: null,
       created_at: project.now.toISOString(),
     })
@@ -56,6 +58,45 @@ export async function setProjectStatus(
     .execute();
 }
 
+/** The first other project of the index, present or deleted, whose name looks like this one. */
+export async function findLookAlike(
+  db: Executor,
+  indexId: number,
+  name: string,
+): Promise<ProjectRow | undefined> {
+  return db
+    .selectFrom('projects')
+    .selectAll()
+    .where('index_id', '=', indexId)
+    .where('look_alike', '=', lookAlikeKey(name))
+    .where('name', '!=', name)
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** Marks a project as deleted, or (undefined) as being there again. Its files are marked on their own. */
+export async function setProjectRemoved(
+  db: Executor,
+  projectId: number,
+  removed: Date | undefined,
+): Promise<void> {
+  await db
+    .updateTable('projects')
+    .set({ removed_at: removed?.toISOString() ?? null })
+    .where('id', '=', projectId)
+    .execute();
+}
+
+/** The limits of a project as JSON text; null: those of the index. */
+export async function setProjectLimits(
+  db: Executor,
+  projectId: number,
+  limits: string | null,
+): Promise<void> {
+  await db.updateTable('projects').set({ limits }).where('id', '=', projectId).execute();
+}
+
 export type ListedProject = Pick<ProjectRow, 'id' | 'name' | 'display_name' | 'last_serial'>;
 
 /** Every project with something published, by name ascending: the `/simple/` list. */
@@ -65,6 +106,7 @@ export async function listProjects(db: Executor, indexId: number): Promise<reado
     .select(['id', 'name', 'display_name', 'last_serial'])
     .where('index_id', '=', indexId)
     .where('last_serial', '>', 0)
+    .where('removed_at', 'is', null)
     .orderBy('name')
     .execute();
 }

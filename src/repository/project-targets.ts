@@ -28,12 +28,13 @@ export interface ProjectTargets {
   readonly sidecars: ReadonlyMap<string, string>;
 }
 
-/** The targets of a project: its files and its page in both formats. A quarantined project offers no files (PEP 792). Throws InvalidPageError. */
+/** The targets of a project: its files and its page in both formats. A quarantined project offers no files (PEP 792), a deleted one nothing. Throws InvalidPageError. */
 export function projectTargets(state: PageState): ProjectTargets {
   const page = projectPage(state);
   const name = page.name;
   const targets = new Map<string, ProjectTarget>();
   const sidecars = new Map<string, string>();
+  if (state.isRemoved) return { project: name, targets, pages: new Map(), sidecars };
   for (const file of page.status === 'quarantined' ? [] : state.files) {
     const path = packagePath(name, file.filename);
     targets.set(path, { length: file.length, sha256: file.sha256 });

@@ -29,8 +29,11 @@ export interface PublisherLoopOptions {
   readonly maxPause?: number;
 }
 
-/** Even without anything due, look again: a ceremony's bundle may wait, the clock may have been set, a wake-up lost. Milliseconds. */
-const LONGEST_SLEEP = 5000;
+/**
+ * Even without anything due, look again: another process (`rind project`, `rind promote`) may have written a change, a ceremony's bundle may
+ * wait, the clock may have been set, a wake-up lost. Costs two small queries. Milliseconds.
+ */
+const LONGEST_SLEEP = 1000;
 /** Errors after which only a new process may publish. */
 const FATAL_CODES: ReadonlySet<string> = new Set(['LEASE_LOST', 'CLOSED', 'SYNC_FAILED']);
 
