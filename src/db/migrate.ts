@@ -6,6 +6,7 @@ import { accounts } from './migrations/0004-accounts.ts';
 import { projectLife } from './migrations/0005-project-life.ts';
 import { evidence } from './migrations/0003-evidence.ts';
 import { publicationHolds } from './migrations/0007-publication-holds.ts';
+import { running } from './migrations/0006-running.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration there is, by name; only ever added to. */
@@ -15,6 +16,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-evidence': evidence,
   '0004-accounts': accounts,
   '0005-project-life': projectLife,
+  '0006-running': running,
   '0007-publication-holds': publicationHolds,
 };
 

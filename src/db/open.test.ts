@@ -31,7 +31,7 @@ describe.each([{ thread: false }, { thread: true }])('openDatabase with thread: 
     await insertIndex(database.db, DEFAULT);
     await database.close();
     database = await openDatabase({ path, thread });
-    expect(await findIndex(database.db, '')).toEqual({
+    expect(await findIndex(database.db, '')).toMatchObject({
       id: 1,
       name: '',
       profile: 'team',

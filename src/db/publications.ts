@@ -229,6 +229,13 @@ export async function finishPublication(
 ): Promise<void> {
   const publication = await close(tx, publicationId, epoch, 'published', now);
   await sql`
+    insert into retired_targets (index_id, publication_id, path, sha256)
+    select target_changes.index_id, publication_id, target_changes.path, targets.sha256 from target_changes
+    inner join targets on targets.index_id = target_changes.index_id
+      and targets.path_prefix = target_changes.path_prefix and targets.path = target_changes.path
+    where publication_id = ${publicationId}
+      and (target_changes.sha256 is null or target_changes.sha256 <> targets.sha256)`.execute(tx);
+  await sql`
     insert into targets (index_id, path, path_prefix, length, sha256)
     select index_id, path, path_prefix, length, sha256 from target_changes
     where publication_id = ${publicationId} and sha256 is not null
@@ -265,6 +272,11 @@ export async function abandonPublication(
     .set({ publication_id: null })
     .where('publication_id', '=', publicationId)
     .execute();
+  // Their objects may be in the store already.
+  await sql`
+    insert into retired_targets (index_id, publication_id, path, sha256)
+    select index_id, publication_id, path, sha256 from target_changes
+    where publication_id = ${publicationId} and sha256 is not null`.execute(tx);
   await tx.deleteFrom('target_changes').where('publication_id', '=', publicationId).execute();
 }
 

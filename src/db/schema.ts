@@ -10,6 +10,10 @@ export interface IndexesTable {
   name: string;
   /** A profile of repository/profile.ts: 'team' or 'pypi'. */
   profile: string;
+  /** The hashes listed beside sha256, parted by commas, ascending: 'sha384', 'sha512'. */
+  target_hashes: Generated<string>;
+  /** When `target_hashes` was changed last. */
+  target_hashes_since: Generated<Timestamp | null>;
   /** Who may read: 'open' everybody, 'token' only who is known. */
   read_access: Generated<'open' | 'token'>;
   /** Who may make a project by the first upload to it. */
@@ -76,6 +80,8 @@ export interface FilesTable {
   yanked_reason: string | null;
   /** Set when the file was taken away; the row stays because a file name is never used twice. */
   removed_at: Timestamp | null;
+  /** Set when a removed file was taken off the store. */
+  collected_at: Generated<Timestamp | null>;
 }
 
 export interface TokensTable {
@@ -234,6 +240,36 @@ export interface TargetChangesTable {
   sha256: string | null;
 }
 
+/** Target contents that no snapshot from this publication on lists (or, of an abandoned one, ever listed): garbage once older snapshots are gone. */
+export interface RetiredTargetsTable {
+  index_id: number;
+  publication_id: number;
+  path: string;
+  sha256: string;
+}
+
+/** Digests of target contents beside sha256; a content that is listed with one has an object of that name. */
+export interface TargetDigestsTable {
+  index_id: number;
+  path_prefix: number;
+  path: string;
+  sha256: string;
+  /** 'sha384' or 'sha512'. */
+  algorithm: string;
+  digest: string;
+}
+
+/** Clean-ups that somebody asked for, or that found something. */
+export interface CollectionsTable {
+  id: Generated<number>;
+  index_id: number;
+  requested_at: Timestamp;
+  finished_at: Generated<Timestamp | null>;
+  objects: Generated<number>;
+  bytes: Generated<number>;
+  error: Generated<string | null>;
+}
+
 /** Who may publish. The epoch rises with each holder; a transaction of an older epoch fails. */
 export interface LeasesTable {
   index_id: number;
@@ -309,6 +345,9 @@ export interface Schema {
   roles: RolesTable;
   targets: TargetsTable;
   target_changes: TargetChangesTable;
+  retired_targets: RetiredTargetsTable;
+  target_digests: TargetDigestsTable;
+  collections: CollectionsTable;
   leases: LeasesTable;
   offline_bundles: OfflineBundlesTable;
   offline_bundle_roles: OfflineBundleRolesTable;
@@ -335,6 +374,7 @@ export type RoleRow = Selectable<RolesTable>;
 export type RoleVersionRow = Selectable<RoleVersionsTable>;
 export type TargetRow = Selectable<TargetsTable>;
 export type TargetChangeRow = Selectable<TargetChangesTable>;
+export type CollectionRow = Selectable<CollectionsTable>;
 export type LeaseRow = Selectable<LeasesTable>;
 export type PublicationHoldRow = Selectable<PublicationHoldsTable>;
 export type OfflineBundleRow = Selectable<OfflineBundlesTable>;
