@@ -14,6 +14,7 @@ import { releaseAbandonedVersions } from '../db/roles.ts';
 import type { Executor } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { parseIndexPath, metadataSidecarPath } from '../pypi/layout.ts';
+import { StorageError } from '../storage/errors.ts';
 import type { NewObject, ObjectStore } from '../storage/object-store.ts';
 import { PublicationError } from './errors.ts';
 import { sha256Hex } from './project-targets.ts';
@@ -71,9 +72,21 @@ const MAX_TIMESTAMP_LENGTH = 64 * 1024;
  * after any of them `recoverPublication` finishes or abandons what is left.
  */
 export async function publish(context: PublicationContext, draft: PublicationDraft): Promise<void> {
-  const { db, indexId, epoch, clock } = context;
+  const stored = await ownTimestamp(context);
+  const reserved = reserve(context, draft);
+  // Everything is stored away while the transaction runs, and gets its name when that is over; the timestamp when all else has.
+  const listed = settled([reserved, ...writeListedObjects(context, draft, reserved)]);
+  const rooted = listed.then(() => writeRoles(context, draft.root === undefined ? [] : [draft.root]));
+  await settled([reserved, rooted, swapTimestamp(context, draft.timestamp, stored?.etag, rooted)]);
+  await finish(context, await reserved, draft.targetChanges);
+}
+
+function reserve(
+  { db, indexId, epoch, clock }: PublicationContext,
+  draft: PublicationDraft,
+): Promise<number> {
   const roles = [...draft.roles, ...(draft.root === undefined ? [] : [draft.root]), draft.timestamp];
-  const id = await writeTransaction(db, async (tx) => {
+  return writeTransaction(db, async (tx) => {
     await releaseAbandonedVersions(tx, indexId, draft.offlineRoles ?? []);
     return reservePublication(tx, {
       indexId,
@@ -88,10 +101,6 @@ export async function publish(context: PublicationContext, draft: PublicationDra
       now: clock(),
     });
   });
-  await writeListedObjects(context, draft);
-  if (draft.root !== undefined) await writeRoles(context, [draft.root]);
-  await swapTimestamp(context, draft.timestamp);
-  await finish(context, id, draft.targetChanges, draft.pages);
 }
 
 /**
@@ -104,7 +113,7 @@ export async function recoverPublication(context: PublicationContext): Promise<R
   const open = await findReservedPublication(db, indexId);
   if (open !== undefined && open.timestamp_sha256 === stored?.sha256) {
     const changes = await targetChangesOf(db, open.id);
-    await finish(context, open.id, changes, new Map());
+    await finish(context, open.id, changes);
     return {
       outcome: 'finished',
       publicationId: open.id,
@@ -133,8 +142,12 @@ function requireOwnTimestamp(stored: string | undefined, last: string | undefine
   );
 }
 
-/** Pages, copies, and every role but timestamp. All are durable when it resolves, so their order among themselves cannot be seen. */
-async function writeListedObjects(context: PublicationContext, draft: PublicationDraft): Promise<void> {
+/** Pages, copies, and every role but timestamp. All are durable when they resolve, so their order among themselves cannot be seen. */
+function writeListedObjects(
+  context: PublicationContext,
+  draft: PublicationDraft,
+  reserved: Promise<unknown>,
+): readonly Promise<void>[] {
   const { store, tree } = context;
   const pages: NewObject[] = [];
   for (const { path, target } of draft.targetChanges) {
@@ -142,11 +155,20 @@ async function writeListedObjects(context: PublicationContext, draft: Publicatio
     if (target !== undefined && bytes !== undefined)
       pages.push({ key: tree.hashed(path, target.sha256), bytes });
   }
-  await createAll(store, pages, (object) => store.put(object.key, object.bytes));
-  for (const batch of batches(draft.copies)) {
-    await Promise.all(batch.map(({ from, to }) => store.copy(from, to)));
-  }
-  await writeRoles(context, draft.roles);
+  return [
+    createAll(store, pages, reserved, (object) => store.put(object.key, object.bytes)),
+    reserved.then(() => copyAll(store, draft.copies)),
+    writeRoles(context, draft.roles, reserved),
+  ];
+}
+
+async function copyAll(store: ObjectStore, copies: PublicationDraft['copies']): Promise<void> {
+  for (const batch of batches(copies)) await settled(batch.map(({ from, to }) => store.copy(from, to)));
+}
+
+/** Waits for all of them, and throws the first failure when none of them runs any more. */
+async function settled(all: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(all)) if (result.status === 'rejected') throw result.reason;
 }
 
 /**
@@ -169,9 +191,13 @@ export async function writeRolesEarly(
 }
 
 /** Signed metadata under its numbers. */
-async function writeRoles({ store, tree }: PublicationContext, roles: readonly SignedRole[]): Promise<void> {
+async function writeRoles(
+  { store, tree }: PublicationContext,
+  roles: readonly SignedRole[],
+  after: Promise<unknown> = Promise.resolve(),
+): Promise<void> {
   const metadata = roles.map(({ role, version, bytes }) => ({ key: tree.metadata(role, version), bytes }));
-  await createAll(store, metadata, ({ key }) => {
+  await createAll(store, metadata, after, ({ key }) => {
     throw new PublicationError(
       'FOREIGN_OBJECT',
       `${key} is taken by other bytes that this database never signed; its version number is skipped.`,
@@ -183,10 +209,11 @@ async function writeRoles({ store, tree }: PublicationContext, roles: readonly S
 async function createAll(
   store: ObjectStore,
   objects: readonly NewObject[],
+  after: Promise<unknown>,
   onConflict: (object: NewObject) => Promise<void>,
 ): Promise<void> {
   for (const batch of batches(objects)) {
-    const outcomes = await store.createMany(batch);
+    const outcomes = await store.createMany(batch, { after });
     for (const [position, object] of batch.entries()) {
       if (outcomes[position] === 'created') continue;
       const stored = await store.read(object.key);
@@ -196,16 +223,26 @@ async function createAll(
 }
 
 /** The moment at which a publication becomes public. */
-async function swapTimestamp(context: PublicationContext, timestamp: SignedRole): Promise<void> {
-  const { db, store, tree, indexId } = context;
-  const stored = await storedTimestamp(context);
-  requireOwnTimestamp(stored?.sha256, (await lastPublication(db, indexId))?.timestamp_sha256);
-  if (await store.replace(tree.metadata('timestamp'), timestamp.bytes, stored?.etag)) return;
+async function swapTimestamp(
+  { store, tree }: PublicationContext,
+  timestamp: SignedRole,
+  expected: string | undefined,
+  after: Promise<unknown>,
+): Promise<void> {
+  if (await store.replace(tree.metadata('timestamp'), timestamp.bytes, expected, { after })) return;
   throw new PublicationError(
     'TIMESTAMP_CHANGED',
     'Another publisher replaced timestamp.json at the same moment; this publication is abandoned.',
     { role: 'timestamp', version: timestamp.version },
   );
+}
+
+/** The stored timestamp, checked to be the last one of this database. */
+async function ownTimestamp(context: PublicationContext): ReturnType<typeof storedTimestamp> {
+  const stored = await storedTimestamp(context);
+  const last = await lastPublication(context.db, context.indexId);
+  requireOwnTimestamp(stored?.sha256, last?.timestamp_sha256);
+  return stored;
 }
 
 /** The stored timestamp.json; its etag is taken before its bytes, so that a swap in between makes ours fail. */
@@ -224,11 +261,9 @@ async function finish(
   context: PublicationContext,
   id: number,
   changes: readonly TargetChange[],
-  pages: ReadonlyMap<string, Uint8Array>,
 ): Promise<void> {
-  for (const batch of batches(changes)) {
-    await Promise.all(batch.map((change) => writePlainObjects(context, change, pages.get(change.path))));
-  }
+  for (const batch of batches(changes))
+    await settled(batch.map((change) => writePlainObjects(context, change)));
   await writeTransaction(context.db, (tx) => finishPublication(tx, id, context.epoch, context.clock()));
 }
 
@@ -236,7 +271,6 @@ async function finish(
 async function writePlainObjects(
   { store, tree }: PublicationContext,
   { path, target }: TargetChange,
-  page: Uint8Array | undefined,
 ): Promise<void> {
   const parsed = parseIndexPath(path);
   if (target === undefined) {
@@ -246,14 +280,16 @@ async function writePlainObjects(
     return;
   }
   if (parsed?.kind !== 'simple-json' && parsed?.kind !== 'simple-html') return;
-  const bytes = page ?? (await store.read(tree.hashed(path, target.sha256)));
-  if (bytes === undefined) {
+  try {
+    await store.copyOver(tree.hashed(path, target.sha256), tree.plain(path));
+  } catch (cause) {
+    if (!(cause instanceof StorageError) || cause.code !== 'OBJECT_NOT_FOUND') throw cause;
     throw new PublicationError(
       'FOREIGN_OBJECT',
       `${path} was published, but its hash-named object is gone from the store; restore it from a backup or a mirror.`,
+      { cause },
     );
   }
-  await store.put(tree.plain(path), bytes);
 }
 
 function* batches<T>(values: readonly T[]): Generator<readonly T[]> {

@@ -11,6 +11,7 @@ import type {
   OpenObject,
   RandomAccessReader,
   TemporaryObject,
+  WriteOptions,
 } from './object-store.ts';
 
 interface StoredObject extends ObjectStat {
@@ -71,12 +72,22 @@ export class MemoryStore implements ObjectStore {
     return 'created';
   }
 
-  async createMany(entries: readonly NewObject[]): Promise<readonly CreateOutcome[]> {
+  async createMany(
+    entries: readonly NewObject[],
+    { after }: WriteOptions = {},
+  ): Promise<readonly CreateOutcome[]> {
     for (const { key } of entries) checkObjectKey(key);
+    await after;
     return Promise.all(entries.map(({ key, bytes }) => this.create(key, bytes)));
   }
 
-  async replace(key: string, bytes: Uint8Array, expected: string | undefined): Promise<boolean> {
+  async replace(
+    key: string,
+    bytes: Uint8Array,
+    expected: string | undefined,
+    { after }: WriteOptions = {},
+  ): Promise<boolean> {
+    await after;
     if (this.#find(key)?.etag !== expected) return false;
     this.#store(key, bytes);
     return true;
@@ -88,12 +99,13 @@ export class MemoryStore implements ObjectStore {
   }
 
   async copy(from: string, to: string): Promise<CreateOutcome> {
-    const object = this.#find(from);
-    checkObjectKey(to);
-    if (object === undefined) {
-      throw new StorageError('OBJECT_NOT_FOUND', `${from} is not in the store.`, { key: from });
-    }
-    return this.create(to, object.bytes);
+    const { bytes } = this.#require(from);
+    return this.create(to, bytes);
+  }
+
+  async copyOver(from: string, to: string): Promise<void> {
+    const { bytes } = this.#require(from);
+    return this.put(to, bytes);
   }
 
   async remove(key: string): Promise<void> {
@@ -115,6 +127,12 @@ export class MemoryStore implements ObjectStore {
 
   async temporary(): Promise<TemporaryObject> {
     return new MemoryTemporaryObject((key, bytes) => this.create(key, bytes));
+  }
+
+  #require(key: string): StoredObject {
+    const object = this.#find(key);
+    if (object !== undefined) return object;
+    throw new StorageError('OBJECT_NOT_FOUND', `${key} is not in the store.`, { key });
   }
 
   #find(key: string): StoredObject | undefined {

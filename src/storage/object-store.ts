@@ -51,6 +51,12 @@ export interface NewObject {
   readonly bytes: Uint8Array;
 }
 
+/** Lets a write be prepared while that on which it depends is still under way. */
+export interface WriteOptions {
+  /** Nothing gets its key before this resolves; when it rejects, nothing does, and the call throws its reason. Its bytes may be stored away before. */
+  readonly after?: Promise<unknown>;
+}
+
 export interface ListedObject {
   readonly key: string;
   readonly length: number;
@@ -69,13 +75,20 @@ export interface ObjectStore {
   /** Stores under a key that must be free. */
   create(key: string, bytes: Uint8Array): Promise<CreateOutcome>;
   /** As `create` for each entry, together and faster; outcomes in the order of the entries. When it throws, any subset may have been created. */
-  createMany(entries: readonly NewObject[]): Promise<readonly CreateOutcome[]>;
+  createMany(entries: readonly NewObject[], options?: WriteOptions): Promise<readonly CreateOutcome[]>;
   /** Compare and swap: writes only while the object's etag is `expected` (undefined: while it is absent). False when it is another. */
-  replace(key: string, bytes: Uint8Array, expected: string | undefined): Promise<boolean>;
+  replace(
+    key: string,
+    bytes: Uint8Array,
+    expected: string | undefined,
+    options?: WriteOptions,
+  ): Promise<boolean>;
   /** Writes whatever was there before. */
   put(key: string, bytes: Uint8Array): Promise<void>;
   /** Gives an object a second key, create-only. Throws OBJECT_NOT_FOUND when `from` is absent. */
   copy(from: string, to: string): Promise<CreateOutcome>;
+  /** As `copy`, whatever was there before. */
+  copyOver(from: string, to: string): Promise<void>;
   /** Absent is fine. */
   remove(key: string): Promise<void>;
   /** Every object whose key begins with `prefix`, in ascending order of keys (code units of each path segment). */

@@ -16,6 +16,7 @@ import type {
   ObjectStore,
   OpenObject,
   TemporaryObject,
+  WriteOptions,
 } from './object-store.ts';
 import { isAbsent, toStorageError } from './posix-error.ts';
 import { PosixTemporaryObject } from './posix-temporary.ts';
@@ -114,17 +115,22 @@ export class PosixStore implements ObjectStore {
     }
   }
 
-  async createMany(entries: readonly NewObject[]): Promise<readonly CreateOutcome[]> {
+  async createMany(
+    entries: readonly NewObject[],
+    { after }: WriteOptions = {},
+  ): Promise<readonly CreateOutcome[]> {
+    after?.catch(() => undefined);
     for (const { key } of entries) checkObjectKey(key);
     const outcomes: CreateOutcome[] = entries.map(() => 'exists');
     try {
       if (entries.length >= BULK) {
-        const created = await this.#writer.createInBulk(entries);
+        const created = await this.#writer.createInBulk(entries, after);
         await this.#writer.syncFolders(entries.map(({ key }) => key));
         return created;
       }
-      await eachBounded(entries, async ({ key, bytes }, index) => {
-        outcomes[index] = await this.#writer.linkTemporary(await this.#writer.writeTemporary(bytes), key);
+      const temporaries = await this.#writeTemporaries(entries, after);
+      await eachBounded(entries, async ({ key }, index) => {
+        outcomes[index] = await this.#writer.linkTemporary(temporaries[index] ?? '', key);
       });
       await this.#writer.syncFolders(entries.map(({ key }) => key));
     } catch (error) {
@@ -133,13 +139,34 @@ export class PosixStore implements ObjectStore {
     return outcomes;
   }
 
-  async replace(key: string, bytes: Uint8Array, expected: string | undefined): Promise<boolean> {
-    if (expected === undefined) return (await this.create(key, bytes)) === 'created';
-    return this.#locks.exclusively(key, async () => {
-      if ((await this.stat(key))?.etag !== expected) return false;
-      await this.#overwrite(key, bytes);
-      return true;
-    });
+  async replace(
+    key: string,
+    bytes: Uint8Array,
+    expected: string | undefined,
+    { after }: WriteOptions = {},
+  ): Promise<boolean> {
+    after?.catch(() => undefined);
+    checkObjectKey(key);
+    try {
+      const temporary = await this.#writer.writeTemporary(bytes, { distinct: true });
+      await this.#keepUntil(after, [temporary]);
+      if (expected === undefined) {
+        const outcome = await this.#writer.linkTemporary(temporary, key);
+        await this.#writer.syncFolders([key]);
+        return outcome === 'created';
+      }
+      return await this.#locks.exclusively(key, async () => {
+        if ((await this.stat(key))?.etag !== expected) {
+          await unlinkQuietly(temporary);
+          return false;
+        }
+        await this.#writer.renameTemporary(temporary, key);
+        await this.#writer.syncFolders([key]);
+        return true;
+      });
+    } catch (error) {
+      throw toStorageError(error, `store ${key}`, key);
+    }
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
@@ -155,10 +182,18 @@ export class PosixStore implements ObjectStore {
       await this.#writer.syncFolders([to]);
       return outcome;
     } catch (error) {
-      if (isAbsent(error)) {
-        throw new StorageError('OBJECT_NOT_FOUND', `${from} is not in the store.`, { key: from });
-      }
-      throw toStorageError(error, `copy ${from} to ${to}`, to);
+      throw copyError(error, from, to);
+    }
+  }
+
+  async copyOver(from: string, to: string): Promise<void> {
+    checkObjectKey(from);
+    checkObjectKey(to);
+    try {
+      await this.#locks.exclusively(to, () => this.#writer.linkOver(this.#writer.path(from), to));
+      await this.#writer.syncFolders([to]);
+    } catch (error) {
+      throw copyError(error, from, to);
     }
   }
 
@@ -197,6 +232,33 @@ export class PosixStore implements ObjectStore {
       removed += 1;
     }
     return removed;
+  }
+
+  async #writeTemporaries(
+    entries: readonly NewObject[],
+    after: Promise<unknown> | undefined,
+  ): Promise<readonly string[]> {
+    const paths: string[] = [];
+    try {
+      await eachBounded(entries, async ({ bytes }, index) => {
+        paths[index] = await this.#writer.writeTemporary(bytes);
+      });
+    } catch (error) {
+      await Promise.all(paths.map(unlinkQuietly));
+      throw error;
+    }
+    await this.#keepUntil(after, paths);
+    return paths;
+  }
+
+  /** Waits; the temporary files go when that for which they wait fails. */
+  async #keepUntil(after: Promise<unknown> | undefined, temporaries: readonly string[]): Promise<void> {
+    try {
+      await after;
+    } catch (error) {
+      await Promise.all(temporaries.map(unlinkQuietly));
+      throw error;
+    }
   }
 
   async #overwrite(key: string, bytes: Uint8Array): Promise<void> {
@@ -241,6 +303,13 @@ export class PosixStore implements ObjectStore {
     await file?.close();
     return undefined;
   }
+}
+
+function copyError(error: unknown, from: string, to: string): unknown {
+  if (isAbsent(error)) {
+    return new StorageError('OBJECT_NOT_FOUND', `${from} is not in the store.`, { key: from });
+  }
+  return toStorageError(error, `copy ${from} to ${to}`, to);
 }
 
 function statOf(stats: {

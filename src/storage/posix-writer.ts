@@ -85,6 +85,7 @@ export class PosixWriter {
    */
   async createInBulk(
     entries: readonly { readonly key: string; readonly bytes: Uint8Array }[],
+    after: Promise<unknown> | undefined,
   ): Promise<readonly CreateOutcome[]> {
     const paths: string[] = [];
     const outcomes: CreateOutcome[] = [];
@@ -94,6 +95,7 @@ export class PosixWriter {
         paths.push(this.#writeUnsynced(bytes));
       }
       await this.#syncFileSystem(paths);
+      await after;
       for (const [index, { key }] of entries.entries()) {
         if (index % BULK_SLICE === 0) await setImmediate();
         await this.#ensureFolder(dirname(this.path(key)));
@@ -175,6 +177,16 @@ export class PosixWriter {
       if (systemErrorCode(error) === 'EEXIST') return 'exists';
       throw error;
     }
+  }
+
+  /** Gives a file one more name, whoever had that. The folder is not synced yet. */
+  async linkOver(existingPath: string, key: string): Promise<void> {
+    this.#begin('link');
+    const path = join(this.#temporaryFolder, `${process.pid}-${randomBytes(12).toString('hex')}`);
+    await link(existingPath, path);
+    await this.renameTemporary(path, key);
+    // Two names of one file: then rename(2) does nothing.
+    await unlinkQuietly(path);
   }
 
   /** Gives a synced file the name, whoever had it. The folder is not synced yet. */

@@ -1,4 +1,4 @@
-import type { CreateOutcome, NewObject, ObjectStore } from '../../src/storage/object-store.ts';
+import type { CreateOutcome, NewObject, ObjectStore, WriteOptions } from '../../src/storage/object-store.ts';
 import { sha256 } from './index-fixture.ts';
 
 /** Dies where it is told to. */
@@ -75,22 +75,26 @@ export function faultStore(store: ObjectStore, plan: FaultPlan): ObjectStore {
     list: (prefix) => store.list(prefix),
     temporary: () => store.temporary(),
     create,
-    createMany: async (entries: readonly NewObject[]) => {
+    createMany: async (entries: readonly NewObject[], { after }: WriteOptions = {}) => {
+      await after;
       const outcomes: CreateOutcome[] = [];
       for (const { key, bytes } of entries) outcomes.push(await create(key, bytes));
       return outcomes;
     },
-    replace: (key, bytes, expected) =>
-      plan.run(async () => {
+    replace: async (key, bytes, expected, { after } = {}) => {
+      await after;
+      return plan.run(async () => {
         const replaced = await store.replace(key, bytes, expected);
         if (replaced) {
           const { version } = JSON.parse(new TextDecoder().decode(bytes)).signed;
           plan.record(`${key}#${version}`, bytes);
         }
         return replaced;
-      }),
+      });
+    },
     put: (key, bytes) => plan.run(() => store.put(key, bytes)),
     copy: (from, to) => plan.run(() => store.copy(from, to)),
+    copyOver: (from, to) => plan.run(() => store.copyOver(from, to)),
     remove: (key) => plan.run(() => store.remove(key)),
   };
 }
