@@ -14,6 +14,12 @@ export type RegistryErrorCode =
   | 'FILE_EXISTS'
   | 'FILENAME_RETIRED'
   | 'PROJECT_CLOSED'
+  | 'NOT_FOUND'
+  | 'CONFLICT'
+  | 'NAME_REFUSED'
+  | 'AGAINST_POLICY'
+  | 'QUOTA_EXCEEDED'
+  | 'INVALID_REQUEST'
   | 'FILE_TOO_LARGE'
   | 'BUSY'
   | 'NOT_YET_SIGNED';
