@@ -1,0 +1,127 @@
+import { sql } from 'kysely';
+import { chunked } from './chunked.ts';
+import type { ReservedRole } from './publications.ts';
+import type { Executor } from './schema.ts';
+import type { TargetEntry } from './targets.ts';
+
+/**
+ * Reserves versions that somebody else published, or may have: this database never uses them, the next ones are higher (I2). In one write
+ * transaction. Versions that are reserved already stay as they are.
+ */
+export async function reserveForeignVersions(
+  tx: Executor,
+  indexId: number,
+  roles: readonly ReservedRole[],
+  now: Date,
+): Promise<void> {
+  if (roles.length === 0) return;
+  const id = await insertPublication(tx, indexId, 'abandoned', undefined, now);
+  await insertVersions(tx, indexId, id, roles);
+}
+
+/** What is public already, of which this database knows nothing yet: for a database that is built from the published tree. */
+export async function adoptPublication(
+  tx: Executor,
+  indexId: number,
+  publication: {
+    readonly roles: readonly ReservedRole[];
+    readonly snapshotVersion: number;
+    readonly timestampVersion: number;
+    readonly timestampSha256: string;
+  },
+  now: Date,
+): Promise<number> {
+  const id = await insertPublication(tx, indexId, 'published', publication, now);
+  await insertVersions(tx, indexId, id, publication.roles);
+  // Signed at an unknown time: as if long ago, so that all of it is renewed at once.
+  await sql`
+    insert into roles (index_id, role, version, sha256, length, signed_at, expires_at)
+    select index_id, role, version, sha256, length, ${new Date(0).toISOString()}, expires_at from role_versions
+    where publication_id = ${id}`.execute(tx);
+  return id;
+}
+
+async function insertPublication(
+  tx: Executor,
+  indexId: number,
+  state: 'published' | 'abandoned',
+  versions:
+    | {
+        readonly snapshotVersion: number;
+        readonly timestampVersion: number;
+        readonly timestampSha256: string;
+      }
+    | undefined,
+  now: Date,
+): Promise<number> {
+  const { id } = await tx
+    .insertInto('publications')
+    .values({
+      index_id: indexId,
+      epoch: 0,
+      state,
+      snapshot_version: versions?.snapshotVersion ?? 0,
+      timestamp_version: versions?.timestampVersion ?? 0,
+      timestamp_sha256: versions?.timestampSha256 ?? '',
+      created_at: now.toISOString(),
+      finished_at: now.toISOString(),
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return id;
+}
+
+async function insertVersions(
+  tx: Executor,
+  indexId: number,
+  publicationId: number,
+  roles: readonly ReservedRole[],
+): Promise<void> {
+  for (const part of chunked(roles)) {
+    await tx
+      .insertInto('role_versions')
+      .values(
+        part.map(({ role, version, sha256, length, expires }) => ({
+          index_id: indexId,
+          role,
+          version,
+          sha256,
+          length,
+          expires_at: expires.toISOString(),
+          publication_id: publicationId,
+        })),
+      )
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  }
+}
+
+/** Takes targets out without a publication: for recovery, which signs every bin anew after it. */
+export async function dropTargets(
+  tx: Executor,
+  indexId: number,
+  targets: readonly Pick<TargetEntry, 'path'>[],
+): Promise<void> {
+  for (const part of chunked(targets)) {
+    await tx
+      .deleteFrom('targets')
+      .where('index_id', '=', indexId)
+      .where(
+        'path',
+        'in',
+        part.map(({ path }) => path),
+      )
+      .execute();
+  }
+}
+
+/** Every project of the index counts as published up to its youngest change: after a rebuild. */
+export async function settleSerials(tx: Executor, indexId: number, publicationId: number): Promise<void> {
+  await sql`
+    update journal set publication_id = ${publicationId}
+    where index_id = ${indexId} and publication_id is null`.execute(tx);
+  await sql`
+    update projects set last_serial = coalesce(
+      (select max(id) from journal where journal.project_id = projects.id), last_serial)
+    where index_id = ${indexId}`.execute(tx);
+}

@@ -1,0 +1,167 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { IndexFixture } from '../../../test/support/index-fixture.ts';
+import { StoreClient } from '../../../test/support/store-client.ts';
+import { setYanked, findFile } from '../../db/files.ts';
+import { appendJournal } from '../../db/journal.ts';
+import { findProject, listProjects } from '../../db/projects.ts';
+import { currentRoles } from '../../db/roles.ts';
+import { fsck } from '../fsck.ts';
+import { Publisher } from '../publisher.ts';
+import { RecoveryError } from './errors.ts';
+import { storeSource } from './published-source.ts';
+import { rebuildIndex } from './rebuild.ts';
+
+const FILE = 'packages/flask/flask-1.0.tar.gz';
+let fixture: IndexFixture;
+let fresh: IndexFixture;
+let client: StoreClient;
+beforeEach(async () => {
+  fixture = await IndexFixture.open();
+  fixture.bins = 16;
+  await fixture.createRepository();
+  fresh = await IndexFixture.open({ online: fixture.online });
+  const publisher = await fixture.startedPublisher();
+  for (const project of ['flask', 'django']) await fixture.upload(project, '1.0');
+  await fixture.upload('flask', '2.0');
+  await publisher.publishOnce();
+  const file = await findFile(fixture.db, fixture.index.id, 'flask-2.0.tar.gz');
+  await setYanked(fixture.db, file!.id, true, 'wrong licence');
+  const { id } = (await findProject(fixture.db, fixture.index.id, 'flask'))!;
+  await appendJournal(fixture.db, {
+    indexId: fixture.index.id,
+    projectId: id,
+    kind: 'yank',
+    detail: {},
+    now: fixture.now,
+  });
+  await publisher.publishOnce();
+  await publisher.close();
+  client = await StoreClient.pin(fixture);
+  expect(await client.read(FILE)).toBe('flask 1.0');
+});
+afterEach(async () => {
+  await fixture.close();
+  await fresh.close();
+});
+
+const root = async () => (await fixture.store.read('metadata/1.root.json'))!;
+
+describe('rebuildIndex', () => {
+  it('makes the rows of an index again from its tree, and its client goes on', async () => {
+    const before = await currentRoles(fixture.db, fixture.index.id);
+    const { store } = fixture;
+    const report = await rebuildIndex({
+      db: fresh.db,
+      store,
+      index: fresh.index,
+      source: storeSource(store, ''),
+      pinnedRoot: await root(),
+      now: fixture.now,
+    });
+    expect(report).toMatchObject({ projects: 2, files: 3, targets: 7, problems: [] });
+    expect((await fsck({ db: fresh.db, store, index: fresh.index, clock: fixture.clock })).findings).toEqual(
+      [],
+    );
+    const file = await findFile(fresh.db, fresh.index.id, 'flask-2.0.tar.gz');
+    expect(file).toMatchObject({ yanked: 1, yanked_reason: 'wrong licence', requires_python: '>=3.9' });
+    expect((await listProjects(fresh.db, fresh.index.id)).map(({ name }) => name)).toEqual([
+      'django',
+      'flask',
+    ]);
+
+    const publisher = new Publisher({
+      db: fresh.db,
+      store,
+      index: fresh.index,
+      signers: [fixture.online],
+      clock: fixture.clock,
+    });
+    await publisher.start();
+    await publisher.publishOnce();
+    await publisher.close();
+    const after = new Map(
+      (await currentRoles(fresh.db, fresh.index.id)).map((row) => [row.role, row.version]),
+    );
+    for (const { role, version } of before)
+      if (!['root', 'targets', 'claimed', 'bins'].includes(role))
+        expect(after.get(role), role).toBe(version + 1);
+    expect(await client.read('simple/flask/index.json')).toContain('wrong licence');
+    expect(await client.read(FILE)).toBe('flask 1.0');
+  });
+
+  it('copies everything that is signed when the store is another', async () => {
+    const { store } = fresh;
+    const report = await rebuildIndex({
+      db: fresh.db,
+      store,
+      index: fresh.index,
+      source: storeSource(fixture.store, ''),
+      pinnedRoot: await root(),
+      now: fixture.now,
+    });
+    expect(report.problems).toEqual([]);
+    expect((await fsck({ db: fresh.db, store, index: fresh.index, clock: fixture.clock })).findings).toEqual(
+      [],
+    );
+  });
+
+  it('never uses a number again that is taken in the tree', async () => {
+    const { store } = fixture;
+    await store.create('metadata/77.snapshot.json', new Uint8Array([1]));
+    await rebuildIndex({
+      db: fresh.db,
+      store,
+      index: fresh.index,
+      source: storeSource(store, ''),
+      pinnedRoot: await root(),
+      now: fixture.now,
+    });
+    const publisher = new Publisher({
+      db: fresh.db,
+      store,
+      index: fresh.index,
+      signers: [fixture.online],
+      clock: fixture.clock,
+    });
+    await publisher.start();
+    await publisher.publishOnce();
+    expect(publisher.publicState()?.snapshotVersion).toBe(78);
+    await publisher.close();
+  });
+
+  it('takes nothing from a tree that does not verify from the pinned root on', async () => {
+    const other = await IndexFixture.create();
+    const pinnedRoot = (await other.store.read('metadata/1.root.json'))!;
+    await other.close();
+    const { store } = fixture;
+    const failed = rebuildIndex({
+      db: fresh.db,
+      store,
+      index: fresh.index,
+      source: storeSource(store, ''),
+      pinnedRoot,
+      now: fixture.now,
+    });
+    await expect(failed).rejects.toThrow(RecoveryError);
+    await expect(failed).rejects.toMatchObject({ code: 'UNVERIFIED_SOURCE' });
+    expect(await currentRoles(fresh.db, fresh.index.id)).toEqual([]);
+  });
+
+  it('names files whose bytes were altered, and does not list them', async () => {
+    const { store } = fixture;
+    const key = [...(await fixture.objects('packages/flask/')).keys()].find((one) =>
+      /\/[0-9a-f]{64}\.flask-1\.0\.tar\.gz$/.test(one),
+    )!;
+    await store.put(key, new TextEncoder().encode('flask 6.6'));
+    const report = await rebuildIndex({
+      db: fresh.db,
+      store,
+      index: fresh.index,
+      source: storeSource(store, ''),
+      pinnedRoot: await root(),
+      now: fixture.now,
+    });
+    expect(report.problems).toEqual([`${FILE} is signed, but its bytes are nowhere.`]);
+    expect(await findFile(fresh.db, fresh.index.id, 'flask-1.0.tar.gz')).toBeUndefined();
+  });
+});
