@@ -18,6 +18,7 @@ export class GrowingTree {
   /** By tile level: the hashes of the tile that is not full. */
   readonly #edge: readonly Uint8Array[];
   readonly #hash: Hash;
+  #head: LogHead | undefined;
 
   private constructor(size: number, edge: readonly Uint8Array[], hash: Hash) {
     this.size = size;
@@ -43,7 +44,8 @@ export class GrowingTree {
 
   get head(): LogHead {
     const node = (level: number, position: number) => this.#node({ level, position });
-    return { size: this.size, root: encodeHex(rootHash(this.size, node, this.#hash)) };
+    this.#head ??= { size: this.size, root: encodeHex(rootHash(this.size, node, this.#hash)) };
+    return this.#head;
   }
 
   /** One leaf more (its hash), and the tiles that this makes, to be stored. */
