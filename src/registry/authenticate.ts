@@ -1,29 +1,27 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { Executor, ProjectRow, TokenRow } from '../db/schema.ts';
-import { findTokenByHash, insertToken, touchToken } from '../db/tokens.ts';
+import type { Executor, TokenRow, UserRow } from '../db/schema.ts';
+import {
+  findTokenByHash,
+  insertToken,
+  insertTokenProjects,
+  projectsOfToken,
+  touchToken,
+  userOfToken,
+} from '../db/tokens.ts';
 import { RegistryError } from './errors.ts';
+import { ANONYMOUS, type Principal, type UserPrincipal, type Verb } from './principal.ts';
 import { generateToken, hashToken, isWellFormedToken } from './token.ts';
-
-/** What a token may be good for. None includes another. */
-export type Verb = 'admin' | 'read' | 'upload';
-
-/** Who asks: a token that is known, neither expired nor revoked. What it may do is asked with `requirePermission`. */
-export interface Identity {
-  readonly tokenId: number;
-  readonly name: string;
-  /** Undefined: every index. */
-  readonly indexId: number | undefined;
-  /** Undefined: every project. */
-  readonly projectId: number | undefined;
-  readonly verbs: ReadonlySet<string>;
-}
 
 export interface TokenRequest {
   /** Shown in lists; no secret. */
   readonly name: string;
   readonly verbs: readonly Verb[];
   readonly indexId?: number;
-  readonly projectId?: number;
+  /** Good for these projects only, all of one index. */
+  readonly projectIds?: readonly number[];
+  /** Whose it is; absent: its scope alone counts. */
+  readonly userId?: number;
+  readonly oidc?: { readonly issuer: string; readonly subject: string };
   readonly expires?: Date;
   readonly now: Date;
 }
@@ -31,7 +29,7 @@ export interface TokenRequest {
 const TOUCH_INTERVAL = 60_000;
 const HINT = "use the user name '__token__' and an API token of this index as the password";
 
-/** Makes a token and stores its hash; the text is returned once and can never be read again. */
+/** Makes a token and stores its hash; the text is returned once and can never be read again. Call it inside a write transaction. */
 export async function issueToken(
   db: Executor,
   request: TokenRequest,
@@ -42,17 +40,23 @@ export async function issueToken(
     name: request.name,
     hash: hashToken(token),
     verbs: [...new Set(request.verbs)].toSorted().join(','),
-    project_id: request.projectId ?? null,
+    project_id: null,
+    is_project_scoped: request.projectIds === undefined ? 0 : 1,
+    user_id: request.userId ?? null,
+    oidc_issuer: request.oidc?.issuer ?? null,
+    oidc_subject: request.oidc?.subject ?? null,
     created_at: request.now.toISOString(),
     expires_at: request.expires?.toISOString() ?? null,
     last_used_at: null,
     revoked_at: null,
   });
+  if (request.projectIds !== undefined) await insertTokenProjects(db, row.id, request.projectIds);
   return { token, id: row.id };
 }
 
 /**
  * Reads an Authorization header (Basic with `__token__`, Bearer, or GitHub's and Warehouse's `token`) and looks the token up.
+ * Nobody said who they are: anonymous.
  *
  * @throws RegistryError NOT_AUTHENTICATED, without saying more than the holder of the token may know
  */
@@ -60,7 +64,8 @@ export async function authenticate(
   db: Executor,
   authorization: string | undefined,
   now: Date,
-): Promise<Identity> {
+): Promise<Principal> {
+  if (authorization === undefined) return ANONYMOUS;
   const token = tokenFrom(authorization);
   if (!isWellFormedToken(token)) {
     throw notAuthenticated(`This is no API token of this index (a part may be missing): ${HINT}.`);
@@ -71,40 +76,34 @@ export async function authenticate(
     throw notAuthenticated(`This index does not know the API token: ${HINT}.`);
   }
   requireValid(row, now);
+  const principal = await principalOf(db, row);
   await noteUse(db, row, now);
-  return {
+  return principal;
+}
+
+async function principalOf(db: Executor, row: TokenRow): Promise<Principal> {
+  const scope = {
     tokenId: row.id,
-    name: row.name,
     indexId: row.index_id ?? undefined,
-    projectId: row.project_id ?? undefined,
+    projectIds: row.is_project_scoped === 1 ? new Set(await projectsOfToken(db, row.id)) : undefined,
     verbs: new Set(row.verbs.split(',')),
   };
-}
-
-/** Refuses unless the token is good for the verb in this index. @throws RegistryError NOT_PERMITTED */
-export function requirePermission(identity: Identity, verb: Verb, indexId: number): void {
-  if (identity.indexId !== undefined && identity.indexId !== indexId) {
-    throw new RegistryError('NOT_PERMITTED', 'The API token belongs to another index of this server.');
+  if (row.oidc_issuer !== null) {
+    return { kind: 'oidc', ...scope, issuer: row.oidc_issuer, subject: row.oidc_subject ?? '' };
   }
-  if (!identity.verbs.has(verb)) {
-    throw new RegistryError('NOT_PERMITTED', `The API token may not ${verb} here.`);
+  const user = await userOfToken(db, row);
+  if (user !== undefined && (user.disabled_at !== null || user.removed_at !== null)) {
+    throw notAuthenticated('The user of the API token may not use this server any more.');
   }
+  return { kind: 'token', ...scope, name: row.name, user: user && userPrincipal(user) };
 }
 
-/** Refuses when the token is for one project and this is another, or one that does not exist yet. @throws RegistryError NOT_PERMITTED */
-export function requireProject(
-  identity: Identity,
-  project: Pick<ProjectRow, 'id'> | undefined,
-  name: string,
-): void {
-  if (identity.projectId === undefined || identity.projectId === project?.id) return;
-  throw new RegistryError('NOT_PERMITTED', `The API token is not for the project '${name}'.`, {
-    project: name,
-  });
+/** What is known of a user, for as long as a request lasts. */
+export function userPrincipal({ id, name, is_admin }: UserRow): UserPrincipal {
+  return { kind: 'user', userId: id, name, isAdmin: is_admin === 1 };
 }
 
-function tokenFrom(authorization: string | undefined): string {
-  if (authorization === undefined) throw notAuthenticated(`Uploading needs an API token: ${HINT}.`);
+function tokenFrom(authorization: string): string {
   const space = authorization.indexOf(' ');
   const scheme = authorization.slice(0, Math.max(space, 0)).toLowerCase();
   const credentials = authorization.slice(space + 1).trim();

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { appendAudit } from '../db/audit.ts';
 import { appendJournal, lastJournalEntry } from '../db/journal.ts';
 import { findFile, insertFile } from '../db/files.ts';
+import { setProjectRole } from '../db/members.ts';
 import { ensureProject, ensureRelease, findProject } from '../db/projects.ts';
 import type { Executor, FileRow, ProjectRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
@@ -9,23 +11,13 @@ import { metadataSidecarPath, packagePath } from '../pypi/layout.ts';
 import { canonicalVersion } from '../pypi/version.ts';
 import type { DistributionContent } from '../pypi/wheel.ts';
 import { ServedTree } from '../repository/served-tree.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
-import { requireProject, type Identity } from './authenticate.ts';
-import type { BoundedPool } from './bounded-pool.ts';
+import { authorize, authorizeCreation } from './authorize.ts';
+import type { RegistryContext } from './context.ts';
 import { RegistryError } from './errors.ts';
+import { actorOf, tokenOf, userOf, type Principal } from './principal.ts';
 import { checkArchive, checkUpload, type CheckedUpload } from './upload-checks.ts';
 import { requireFreeFilename } from './filename-rules.ts';
 import type { UploadedContent } from './uploaded-content.ts';
-
-/** What an upload needs of the world. */
-export interface UploadContext {
-  readonly db: Executor;
-  readonly store: ObjectStore;
-  readonly index: { readonly id: number; readonly name: string };
-  readonly clock: () => Date;
-  /** Archives are opened only in here. */
-  readonly inspections: BoundedPool;
-}
 
 /** 'already-stored': the same file was here before. Either way the file is public once the journal entry is published. */
 export interface UploadOutcome {
@@ -43,21 +35,33 @@ export interface UploadOutcome {
  * @throws RegistryError
  */
 export async function uploadFile(
-  context: UploadContext,
-  identity: Identity,
+  context: RegistryContext,
+  principal: Principal,
   fields: ReadonlyMap<string, readonly string[]>,
   content: UploadedContent | undefined,
 ): Promise<UploadOutcome> {
   const upload = checkUpload(fields, content);
   const { project } = upload.filename;
   const known = await findProject(context.db, context.index.id, project);
-  requireProject(identity, known, project);
+  await authorizeUpload(context.db, principal, context.index, known, project);
   const same = await findSameFile(context.db, context.index.id, upload);
   if (same !== undefined) return same;
   requireOpen(known, project);
   const archive = await context.inspections.run(() => checkArchive(upload));
   await storeObjects(context, upload, archive.metadata);
-  return writeTransaction(context.db, (tx) => record(tx, context, identity, upload, archive));
+  return writeTransaction(context.db, (tx) => record(tx, context, principal, upload, archive));
+}
+
+/** @throws RegistryError NOT_AUTHENTICATED, NOT_PERMITTED */
+async function authorizeUpload(
+  db: Executor,
+  principal: Principal,
+  index: RegistryContext['index'],
+  project: ProjectRow | undefined,
+  name: string,
+): Promise<void> {
+  if (project === undefined) await authorizeCreation(db, principal, index, name);
+  else await authorize(db, principal, 'upload', { index, project });
 }
 
 /** The outcome when the index has this very file, undefined when it has none of that name. @throws RegistryError FILE_EXISTS, FILENAME_RETIRED */
@@ -100,7 +104,7 @@ function requireOpen(project: ProjectRow | undefined, name: string): void {
 
 /** Content-addressed and create-only: what an upload leaves here when it fails later is listed by nothing and served to nobody who does not have it. */
 async function storeObjects(
-  context: UploadContext,
+  context: RegistryContext,
   upload: CheckedUpload,
   metadata: Uint8Array,
 ): Promise<void> {
@@ -116,10 +120,38 @@ async function storeObjects(
   if (left === undefined || Buffer.compare(left, metadata) !== 0) await store.put(sidecar, metadata);
 }
 
+/** The project of an upload; the first upload makes it, and its uploader the owner. May she still? She is asked again, now that nobody else writes. */
+async function openProject(
+  tx: Executor,
+  { index }: RegistryContext,
+  principal: Principal,
+  wanted: { readonly name: string; readonly displayName: string; readonly now: Date },
+): Promise<ProjectRow> {
+  const { name, now } = wanted;
+  const known = await findProject(tx, index.id, name);
+  await authorizeUpload(tx, principal, index, known, name);
+  const project = await ensureProject(tx, { indexId: index.id, ...wanted });
+  if (known === undefined) {
+    const owner = userOf(principal);
+    if (owner !== undefined) {
+      await setProjectRole(tx, { projectId: project.id, userId: owner.userId, role: 'owner', now });
+    }
+    await appendAudit(tx, {
+      indexId: index.id,
+      at: now,
+      actor: actorOf(principal),
+      action: 'project.create',
+      subject: name,
+      detail: { owner: owner?.name ?? null },
+    });
+  }
+  return project;
+}
+
 async function record(
   tx: Executor,
-  context: UploadContext,
-  identity: Identity,
+  context: RegistryContext,
+  principal: Principal,
   upload: CheckedUpload,
   archive: DistributionContent,
 ): Promise<UploadOutcome> {
@@ -130,7 +162,7 @@ async function record(
   const same = await findSameFile(tx, indexId, upload);
   if (same !== undefined) return same;
   const displayName = archive.coreMetadata.name;
-  const project = await ensureProject(tx, { indexId, name: filename.project, displayName, now });
+  const project = await openProject(tx, context, principal, { name: filename.project, displayName, now });
   requireOpen(project, filename.project);
   const release = await ensureRelease(tx, {
     indexId,
@@ -140,7 +172,7 @@ async function record(
     now,
   });
   await requireFreeFilename(tx, release.id, filename);
-  const file = await insertFile(tx, newFile(identity, upload, archive, { indexId, project, release, now }));
+  const file = await insertFile(tx, newFile(principal, upload, archive, { indexId, project, release, now }));
   const journalId = await appendJournal(tx, {
     indexId,
     projectId: project.id,
@@ -148,11 +180,19 @@ async function record(
     detail: { file: file.id, filename: filename.filename, sha256: content.sha256 },
     now,
   });
+  await appendAudit(tx, {
+    indexId,
+    at: now,
+    actor: actorOf(principal),
+    action: 'file.upload',
+    subject: filename.filename,
+    detail: { project: project.name, sha256: content.sha256 },
+  });
   return { outcome: 'stored', project: project.name, filename: filename.filename, journalId };
 }
 
 function newFile(
-  identity: Identity,
+  principal: Principal,
   { form, filename, content }: CheckedUpload,
   archive: DistributionContent,
   place: { indexId: number; project: { id: number }; release: { id: number }; now: Date },
@@ -172,7 +212,7 @@ function newFile(
     metadata_sha256: createHash('sha256').update(archive.metadata).digest('hex'),
     metadata_length: archive.metadata.length,
     uploaded_at: place.now.toISOString(),
-    uploaded_by: identity.tokenId,
+    uploaded_by: tokenOf(principal) ?? null,
     yanked_reason: null,
     removed_at: null,
   };

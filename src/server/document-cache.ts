@@ -71,6 +71,13 @@ export class DocumentCache {
     this.#loads.delete(address);
   }
 
+  /** Forgets everything, loads under way included. */
+  clear(): void {
+    this.#entries.clear();
+    for (const { outdated } of this.#loads.values()) outdated.now = true;
+    this.#loads.clear();
+  }
+
   async #load(
     address: string,
     source: DocumentSource,

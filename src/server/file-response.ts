@@ -2,13 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { ByteRange, OpenObject } from '../storage/object-store.ts';
 import { matchesEtag, parseRange } from './conditional.ts';
-import { IMMUTABLE } from './document.ts';
 import { problem, ProblemError } from './problem.ts';
 
 /** A distribution file, for download only: no browser may take it for a page of ours. */
 const FILE_HEADERS: readonly string[] = [
-  'Cache-Control',
-  IMMUTABLE,
   'Accept-Ranges',
   'bytes',
   'X-Content-Type-Options',
@@ -27,10 +24,11 @@ export async function sendFile(
   request: IncomingMessage,
   response: ServerResponse,
   object: OpenObject,
-  etag: string,
+  { etag, cacheControl }: { readonly etag: string; readonly cacheControl: string },
 ): Promise<void> {
   try {
-    await send(request, response, object, ['ETag', etag, ...FILE_HEADERS], etag);
+    const headers = ['ETag', etag, 'Cache-Control', cacheControl, ...FILE_HEADERS];
+    await send(request, response, object, headers, etag);
   } finally {
     await object.close();
   }

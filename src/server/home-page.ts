@@ -62,7 +62,11 @@ export class HomePage {
   source(): DocumentSource {
     return {
       lifetime: LIFETIME,
-      options: { contentType: 'text/html; charset=utf-8', cacheControl: REVALIDATE, headers: PAGE_HEADERS },
+      options: {
+        contentType: 'text/html; charset=utf-8',
+        cacheControl: this.#site.cacheControl(REVALIDATE),
+        headers: PAGE_HEADERS,
+      },
       tag: async () => String((this.#renderings += 1)),
       bytes: async () => Buffer.from(await this.#render()),
     };

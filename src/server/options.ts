@@ -30,6 +30,8 @@ export interface ServerOptions {
   /** The address people use, when a reverse proxy is in front; may have a path. Only shown, never compared with a Host header. */
   readonly publicUrl?: string;
   readonly clock?: () => Date;
+  /** The version of this program, for the OpenAPI document. */
+  readonly version?: string;
   /** The store no longer knows what is on its medium (StorageError SYNC_FAILED): the process must end and start again. */
   readonly onFatal?: (error: Error) => void;
   readonly limits?: Partial<ServerLimits>;

@@ -2,9 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PageFormat } from '../pypi/simple.ts';
 import { StorageError } from '../storage/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { sendDocument } from './document.ts';
+import { IMMUTABLE, sendDocument } from './document.ts';
 import type { DocumentCache, DocumentSource } from './document-cache.ts';
 import { sendFile } from './file-response.ts';
+import type { Guard } from './guard.ts';
 import type { HomePage } from './home-page.ts';
 import type { Log } from './options.ts';
 import { formatOfQuery, PageFormats } from './page-format.ts';
@@ -12,6 +13,7 @@ import { problem, ProblemError, problemOf, sendProblem } from './problem.ts';
 import { discardBody } from './request-body.ts';
 import { MAX_TARGET_LENGTH, parseRequestTarget, type RequestTarget } from './request-target.ts';
 import { findRoute, type Route } from './route.ts';
+import { ROUTE_POLICIES } from './route-policy.ts';
 import type { Site } from './site.ts';
 import { STYLE_SHEET } from './style-sheet.ts';
 
@@ -20,6 +22,12 @@ export interface MountedSite {
   readonly site: Site;
   readonly home: HomePage;
   readonly upload: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  readonly api: (
+    path: string,
+    query: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) => Promise<void>;
 }
 
 export interface RequestHandlerOptions {
@@ -27,6 +35,7 @@ export interface RequestHandlerOptions {
   readonly sites: ReadonlyMap<string, MountedSite>;
   readonly store: ObjectStore;
   readonly cache: DocumentCache;
+  readonly guard: Guard;
   readonly log: Log;
   /** The path of the public URL without its last `/`; '' when it has none. */
   readonly pathPrefix: string;
@@ -35,7 +44,6 @@ export interface RequestHandlerOptions {
   readonly onFatal: (error: Error) => void;
 }
 
-const READING = 'GET, HEAD';
 const NOT_FOUND = 'There is nothing at this address.';
 
 /** Answers every request. Documents that are in memory and fresh go out without a promise; everything else takes the long way. */
@@ -72,9 +80,17 @@ export class RequestHandler {
     const found = target === undefined ? undefined : this.#mounted(target.path);
     if (target === undefined || found === undefined) throw new ProblemError(problem(404, NOT_FOUND));
     const { mounted, route } = found;
-    requireMethod(request.method, route.kind === 'upload' ? 'POST' : READING);
-    if (route.kind === 'upload') await mounted.upload(request, response);
-    else await this.#read(mounted, route, target, request, response);
+    const { methods, access } = ROUTE_POLICIES[route.kind];
+    requireMethod(request.method, methods);
+    if (access === 'read') await this.#options.guard.requireRead(request, mounted.site);
+    switch (route.kind) {
+      case 'api':
+        return mounted.api(route.path, target.query, request, response);
+      case 'upload':
+        return mounted.upload(request, response);
+      default:
+        await this.#read(mounted, route, target, request, response);
+    }
   }
 
   #mounted(path: string): { mounted: MountedSite; route: Route } | undefined {
@@ -91,13 +107,13 @@ export class RequestHandler {
 
   async #read(
     { site, home }: MountedSite,
-    route: Exclude<Route, { kind: 'upload' }>,
+    route: Exclude<Route, { kind: 'upload' | 'api' }>,
     target: RequestTarget,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
     const send = (address: string, source: DocumentSource): Promise<void> =>
-      this.#sendFrom(address, source, request, response);
+      this.#sendFrom(site.cacheKey(address), source, request, response);
     switch (route.kind) {
       case 'home':
         return send(`home ${site.name}`, home.source());
@@ -106,7 +122,7 @@ export class RequestHandler {
       case 'health':
         return sendHealth(request, response);
       case 'redirect':
-        return sendRedirect(response, route.location);
+        return sendRedirect(response, route.location, site.cacheControl('public, max-age=3600'));
       case 'project-list': {
         const format = this.#negotiate(request, target);
         return send(format + target.path, site.projectList(format));
@@ -152,7 +168,7 @@ export class RequestHandler {
       await object.close();
       throw error;
     }
-    await sendFile(request, response, object, etag);
+    await sendFile(request, response, object, { etag, cacheControl: site.cacheControl(IMMUTABLE) });
   }
 
   #negotiate(request: IncomingMessage, { query }: RequestTarget): PageFormat {
@@ -180,10 +196,16 @@ export class RequestHandler {
       response.destroy();
       return;
     }
-    const { accept, 'user-agent': userAgent } = request.headers;
+    const { 'user-agent': userAgent } = request.headers;
+    const accept = isApiRequest(request) ? 'application/problem+json' : request.headers.accept;
     sendProblem(response, answer, { accept, userAgent, isHead: request.method === 'HEAD' });
     discardBody(request, this.#options.maxDiscarded);
   }
+}
+
+/** Whoever speaks JSON to us is answered in JSON, whatever went wrong. */
+function isApiRequest({ url = '' }: IncomingMessage): boolean {
+  return (url.split('?', 1)[0] ?? '').includes('/api/v1/');
 }
 
 /** Nobody is there to be answered any more, and nothing is wrong with us. */
@@ -196,7 +218,7 @@ function isClientGone(error: unknown): boolean {
 }
 
 function requireMethod(method: string | undefined, allowed: string): void {
-  if (method !== undefined && allowed.split(', ').includes(method)) return;
+  if (allowed === '*' || (method !== undefined && allowed.split(', ').includes(method))) return;
   throw new ProblemError(
     problem(405, `This address answers ${allowed.replace(', ', ' and ')} only.`, ['Allow', allowed]),
   );
@@ -216,14 +238,7 @@ async function sendHealth(request: IncomingMessage, response: ServerResponse): P
 }
 
 /** The location is relative to the address asked for, so it holds under any host and any prefix. */
-async function sendRedirect(response: ServerResponse, location: string): Promise<void> {
-  response.writeHead(301, [
-    'Location',
-    location,
-    'Content-Length',
-    '0',
-    'Cache-Control',
-    'public, max-age=3600',
-  ]);
+async function sendRedirect(response: ServerResponse, location: string, cacheControl: string): Promise<void> {
+  response.writeHead(301, ['Location', location, 'Content-Length', '0', 'Cache-Control', cacheControl]);
   response.end();
 }

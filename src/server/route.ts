@@ -7,6 +7,8 @@ export type Route =
   /** `location` is relative, built from checked names only. */
   | { readonly kind: 'redirect'; readonly location: string }
   | { readonly kind: 'project-page'; readonly project: string }
+  /** A path below `/api/v1/`; the table of endpoints knows more. */
+  | { readonly kind: 'api'; readonly path: string }
   /** An object of the tree small enough to be held in memory, with the content type it has. */
   | {
       readonly kind: 'page-object';
@@ -49,6 +51,7 @@ export function findRoute(path: string): Route | undefined {
     case '/static/rind.css':
       return { kind: 'style-sheet' };
     default:
+      if (path.startsWith('/api/v1/')) return { kind: 'api', path };
       return path.startsWith('/simple/') ? simpleRoute(path) : treeRoute(path.slice(1));
   }
 }

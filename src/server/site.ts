@@ -32,6 +32,8 @@ export class Site {
   /** '' or '/index/<name>': what stands before the routes of this index. */
   readonly mountPath: string;
   readonly tree: ServedTree;
+  /** Closed until the row of the index says otherwise (access-watch.ts). */
+  readAccess: 'open' | 'token' = 'token';
   readonly #db: Executor;
   readonly #store: ObjectStore;
 
@@ -42,6 +44,11 @@ export class Site {
     this.tree = new ServedTree(index.name);
     this.#db = db;
     this.#store = store;
+  }
+
+  /** The key of a document in the cache: a private one has a key that no address of a request equals, so the hot path cannot find it. */
+  cacheKey(address: string): string {
+    return this.readAccess === 'open' ? address : `private ${address}`;
   }
 
   /** A project's page, the very bytes that are signed. */
@@ -67,7 +74,7 @@ export class Site {
   projectList(format: PageFormat): DocumentSource {
     return {
       lifetime: PAGE_LIFETIME,
-      options: pageOptions(format, REVALIDATE, 'Accept'),
+      options: this.#options(pageOptions(format, REVALIDATE, 'Accept')),
       tag: async () => String((await lastPublication(this.#db, this.id))?.id ?? 0),
       bytes: async () => {
         const projects = await listProjects(this.#db, this.id);
@@ -87,18 +94,30 @@ export class Site {
   /** Every address whose document a publication of the project changes, as the cache knows them. */
   addressesOf(project: string): readonly string[] {
     const root = this.mountPath;
-    return [
+    const addresses = [
       ...FORMATS.flatMap((format) => [`${format}${root}/simple/${project}/`, `${format}${root}/simple/`]),
       `${root}/${PAGE_PATHS.json(project)}`,
       `${root}/${PAGE_PATHS.html(project)}`,
       `${root}/metadata/timestamp.json`,
     ];
+    return addresses.map((address) => this.cacheKey(address));
+  }
+
+  /** The Cache-Control of an answer of this index: what is private stays out of shared caches. */
+  cacheControl(value: string): string {
+    return this.readAccess === 'open' ? value : `private, ${value.replace('public, ', '')}`;
+  }
+
+  #options(options: DocumentOptions): DocumentOptions {
+    if (this.readAccess === 'open') return options;
+    const vary = options.vary === undefined ? 'Authorization' : `${options.vary}, Authorization`;
+    return { ...options, vary, cacheControl: this.cacheControl(options.cacheControl) };
   }
 
   #object(path: string, options: DocumentOptions): DocumentSource {
     const key = this.tree.plain(path);
     return {
-      options,
+      options: this.#options(options),
       lifetime: options.cacheControl === IMMUTABLE ? IMMUTABLE_LIFETIME : PAGE_LIFETIME,
       tag: async () => (await this.#store.stat(key))?.etag,
       bytes: () => this.#store.read(key, { maxLength: MAX_DOCUMENT_SIZE }),

@@ -1,7 +1,11 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { BoundedPool } from '../registry/bounded-pool.ts';
+import { AccessWatch } from './access-watch.ts';
+import { Api } from './api/api.ts';
+import { ENDPOINTS } from './api/endpoints.ts';
 import { DocumentCache } from './document-cache.ts';
+import { Guard, refuseCrossSite } from './guard.ts';
 import { HomePage } from './home-page.ts';
 import type { ServerLimits, ServerOptions } from './options.ts';
 import { DEFAULT_FORM_LIMITS } from './received-form.ts';
@@ -39,9 +43,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const limits: ServerLimits = { ...DEFAULT_LIMITS, ...options.limits };
   let url = options.publicUrl === undefined ? '' : withSlash(options.publicUrl);
   const cache = new DocumentCache({ maxBytes: limits.cacheSize });
+  const clock = options.clock ?? (() => new Date());
+  const guard = new Guard({ db: options.db, clock });
+  const sites = mountSites({ ...options, clock }, limits, { cache, guard, url: () => url });
+  const access = new AccessWatch({
+    db: options.db,
+    sites: () => [...sites.values()].map(({ site }) => site),
+    cache,
+    log: options.log,
+  });
+  await access.start();
   const handler = new RequestHandler({
     cache,
-    sites: mountSites(options, limits, cache, () => url),
+    guard,
+    sites,
     store: options.store,
     log: options.log,
     pathPrefix: url === '' ? '' : new URL(url).pathname.replace(/\/$/, ''),
@@ -59,32 +74,42 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   server.on('clientError', answerClientError);
   const port = await listen(server, options.host, options.port);
   if (url === '') url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}/`;
-  return { url, port, close: closer(server, limits.shutdownTimeout) };
+  return { url, port, close: closer(server, limits.shutdownTimeout, () => access.stop()) };
 }
 
 function mountSites(
-  options: ServerOptions,
+  options: ServerOptions & { readonly clock: () => Date },
   limits: ServerLimits,
-  cache: DocumentCache,
-  url: () => string,
+  shared: { readonly cache: DocumentCache; readonly guard: Guard; readonly url: () => string },
 ): ReadonlyMap<string, MountedSite> {
-  const { db, store, queue, log, clock = () => new Date() } = options;
+  const { db, store, queue, log, clock } = options;
+  const { cache, guard, url } = shared;
   const inspections = new BoundedPool(INSPECTIONS);
   const gate = new UploadGate(limits.maxUploads);
   const sites = new Map<string, MountedSite>();
   for (const index of options.indexes) {
     const site = new Site(index, db, store);
-    const environment = {
-      context: { db, store, index, clock, inspections },
+    const context = { db, store, index, clock, inspections };
+    const published = (project: string): void =>
+      site.addressesOf(project).forEach((address) => cache.forget(address));
+    const environment = { context, queue, limits, log, published };
+    const api = new Api({
+      endpoints: ENDPOINTS,
+      context,
+      guard,
       queue,
-      limits,
-      log,
-      published: (project: string) => site.addressesOf(project).forEach((address) => cache.forget(address)),
-    };
+      version: options.version ?? '0',
+      publicationTimeout: limits.publicationTimeout,
+      published,
+    });
     sites.set(index.name, {
       site,
       home: new HomePage(site, { db, store, url, clock }),
-      upload: (request, response) => handleUpload(environment, gate, request, response),
+      upload: async (request, response) => {
+        refuseCrossSite(request);
+        await handleUpload(environment, gate, await guard.principal(request), request, response);
+      },
+      api: (path, query, request, response) => api.answer(path, query, request, response),
     });
   }
   return sites;
@@ -100,10 +125,11 @@ function listen(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
-function closer(server: Server, timeout: number): () => Promise<void> {
+function closer(server: Server, timeout: number, stop: () => void): () => Promise<void> {
   let closing: Promise<void> | undefined;
   return () => {
     closing ??= new Promise((resolve) => {
+      stop();
       const idle = setInterval(() => server.closeIdleConnections(), 50);
       const deadline = setTimeout(() => server.closeAllConnections(), timeout);
       server.close(() => {

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { authenticate, requirePermission, type Identity } from '../registry/authenticate.ts';
+import { authorize } from '../registry/authorize.ts';
+import type { RegistryContext } from '../registry/context.ts';
 import { RegistryError } from '../registry/errors.ts';
-import { uploadFile, type UploadContext, type UploadOutcome } from '../registry/upload.ts';
+import { actorOf, type Principal } from '../registry/principal.ts';
+import { uploadFile, type UploadOutcome } from '../registry/upload.ts';
 import { receiveForm } from './received-form.ts';
 import type { Log, PublicationQueue, ServerLimits } from './options.ts';
 
@@ -9,7 +11,7 @@ import type { Log, PublicationQueue, ServerLimits } from './options.ts';
 const RETRY_AFTER = 5;
 
 export interface UploadEnvironment {
-  readonly context: UploadContext;
+  readonly context: RegistryContext;
   readonly queue: PublicationQueue;
   readonly limits: ServerLimits;
   readonly log: Log;
@@ -55,18 +57,19 @@ export class UploadGate {
 export async function handleUpload(
   environment: UploadEnvironment,
   gate: UploadGate,
+  principal: Principal,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const { context, queue, limits, log } = environment;
-  const identity = await authenticate(context.db, request.headers.authorization, context.clock());
-  requirePermission(identity, 'upload', context.index.id);
-  const upload = await gate.pass(() => receiveAndStore(environment, identity, request));
+  // Before a byte of the file is read: has she any business uploading here?
+  await authorize(context.db, principal, 'upload', { index: context.index });
+  const upload = await gate.pass(() => receiveAndStore(environment, principal, request));
   queue.wake(context.index.id);
   const isPublic = await queue.published(upload.journalId, limits.publicationTimeout);
   const { filename, project, outcome } = upload;
   log.info(
-    { index: context.index.name, project, filename, outcome, isPublic, token: identity.tokenId },
+    { index: context.index.name, project, filename, outcome, isPublic, actor: actorOf(principal) },
     'upload',
   );
   if (!isPublic) {
@@ -82,12 +85,12 @@ export async function handleUpload(
 
 async function receiveAndStore(
   { context, limits }: UploadEnvironment,
-  identity: Identity,
+  principal: Principal,
   request: IncomingMessage,
 ): Promise<UploadOutcome> {
   const { fields, content } = await receiveForm(request, context.store, limits);
   try {
-    return await uploadFile(context, identity, fields, content);
+    return await uploadFile(context, principal, fields, content);
   } finally {
     await content?.temporary.discard();
   }

@@ -530,7 +530,7 @@ describe('who may upload', () => {
       'The API token belongs to another index of this server.',
     ]);
     const own = await ensureProject(db, { indexId: index.id, name: 'own', displayName: 'own', now });
-    const narrow = basic('__token__', await server.issue({ projectId: own.id }));
+    const narrow = basic('__token__', await server.issue({ projectIds: [own.id] }));
     const other = await server.upload(makeSdist({ name: 'not-own', version: '1' }), narrow);
     expect([other.status, other.reason]).toEqual([403, "The API token is not for the project 'not-own'."]);
     expect((await server.upload(makeSdist({ name: 'own', version: '1' }), narrow)).status).toBe(200);

@@ -1,0 +1,181 @@
+import { hasProjectRole, indexRole, projectRole } from '../db/members.ts';
+import type { Executor, IndexRow, ProjectRow } from '../db/schema.ts';
+import { RegistryError } from './errors.ts';
+import { userOf, type Principal, type TokenScope, type UserPrincipal, type Verb } from './principal.ts';
+
+/** Where somebody wants to do something. Without a project: in the index as a whole. */
+export interface Place {
+  readonly index: {
+    readonly id: number;
+    /** When the caller knows it; asked of the database otherwise. */
+    readonly readAccess?: 'open' | 'token';
+  };
+  /** The row, looked up in this very index. */
+  readonly project?: Pick<ProjectRow, 'id' | 'name' | 'index_id'>;
+}
+
+/**
+ * Refuses unless the principal may do this here. A token needs the verb, this index and this project in its scope, and, when it
+ * is somebody's, a user who may do the same. Everything that changes something asks again inside its transaction.
+ *
+ * Not for the first upload to a project that does not exist: that is {@link authorizeCreation}.
+ *
+ * @throws RegistryError NOT_AUTHENTICATED when somebody known might, NOT_PERMITTED when this one may not
+ */
+export async function authorize(db: Executor, principal: Principal, verb: Verb, place: Place): Promise<void> {
+  if (principal.kind === 'cli') return;
+  if (principal.kind === 'anonymous') {
+    if (verb === 'read' && (await isOpen(db, place))) return;
+    throw notAuthenticated(verb);
+  }
+  // Whoever is known reads an open index as everybody does.
+  if (verb === 'read' && (await isOpen(db, place))) return;
+  if (principal.kind !== 'user') requireScope(principal, verb, place);
+  const user = userOf(principal);
+  if (user === undefined || user.isAdmin) return;
+  if (await mayUser(db, user, verb, place)) return;
+  throw notPermitted(`The user ${user.name} may not ${DEEDS[verb]}${placeName(place)}.`, place.project?.name);
+}
+
+/**
+ * Refuses unless the principal may make this project by uploading to it: the index's policy says whether everybody who may
+ * upload there can, or administrators only. A token for some projects never makes another one.
+ *
+ * @throws RegistryError NOT_AUTHENTICATED, NOT_PERMITTED
+ */
+export async function authorizeCreation(
+  db: Executor,
+  principal: Principal,
+  index: { readonly id: number },
+  project: string,
+): Promise<void> {
+  if (principal.kind === 'cli') return;
+  if (principal.kind === 'anonymous') throw notAuthenticated('upload');
+  if (principal.kind !== 'user') {
+    requireScope(principal, 'upload', { index });
+    if (principal.projectIds !== undefined) throw wrongProject(project);
+  }
+  const user = userOf(principal);
+  if (user?.isAdmin === true) return;
+  const { project_creation } = await accessOf(db, index.id);
+  if (project_creation === 'admins' && !isAdminToken(principal)) {
+    throw notPermitted(`Only an administrator makes new projects here, and '${project}' is new.`, project);
+  }
+  if (user === undefined || (await indexRole(db, index.id, user.userId)) === 'uploader') return;
+  throw notPermitted(`The user ${user.name} may not make the new project '${project}' here.`, project);
+}
+
+/** Refuses unless the principal runs the whole server: users, indexes, everybody's tokens. @throws RegistryError */
+export function authorizeServer(principal: Principal): void {
+  if (principal.kind === 'cli') return;
+  if (principal.kind === 'anonymous') throw notAuthenticated('admin');
+  if (principal.kind !== 'user') {
+    requireVerb(principal, 'admin');
+    if (principal.indexId !== undefined || principal.projectIds !== undefined) {
+      throw notPermitted('The API token is for a part of this server only.');
+    }
+  }
+  const user = userOf(principal);
+  if (user !== undefined && !user.isAdmin) {
+    throw notPermitted(`The user ${user.name} may not ${DEEDS.admin}.`);
+  }
+}
+
+/** For what needs nothing but being known. @throws RegistryError NOT_AUTHENTICATED */
+export function requireKnown(principal: Principal): void {
+  if (principal.kind === 'anonymous') throw notAuthenticated('read');
+}
+
+async function mayUser(
+  db: Executor,
+  { userId }: UserPrincipal,
+  verb: Verb,
+  { index, project }: Place,
+): Promise<boolean> {
+  if (verb === 'admin') return false;
+  if (verb === 'read') {
+    return (
+      (await indexRole(db, index.id, userId)) !== undefined || (await hasProjectRole(db, index.id, userId))
+    );
+  }
+  // Uploading in general: whoever has any business here; the project decides once it is known.
+  if (project === undefined) {
+    if (verb !== 'upload') return false;
+    return (
+      (await indexRole(db, index.id, userId)) === 'uploader' || (await hasProjectRole(db, index.id, userId))
+    );
+  }
+  const role = await projectRole(db, project.id, userId);
+  return role === 'owner' || (role === 'maintainer' && verb !== 'own');
+}
+
+function requireScope(scope: TokenScope, verb: Verb, { index, project }: Place): void {
+  requireVerb(scope, verb);
+  if (scope.indexId !== undefined && scope.indexId !== index.id) {
+    throw notPermitted('The API token belongs to another index of this server.');
+  }
+  if (project !== undefined && project.index_id !== index.id) {
+    throw notPermitted(`The project '${project.name}' is in another index.`, project.name);
+  }
+  if (scope.projectIds === undefined) return;
+  // A token for some projects may read their index, as every installer needs, and begin an upload.
+  if (project === undefined && verb === 'upload') return;
+  if (project === undefined && verb === 'read' && scope.indexId !== undefined) return;
+  if (project === undefined || !scope.projectIds.has(project.id)) {
+    throw project === undefined
+      ? notPermitted('The API token is for some projects only.')
+      : wrongProject(project.name);
+  }
+}
+
+function requireVerb(scope: TokenScope, verb: Verb): void {
+  if (!scope.verbs.has(verb)) throw notPermitted(`The API token may not ${DEEDS[verb]} here.`);
+}
+
+function isAdminToken(principal: Principal): boolean {
+  return principal.kind === 'token' && principal.user === undefined && principal.verbs.has('admin');
+}
+
+async function isOpen(db: Executor, { index }: Place): Promise<boolean> {
+  return (index.readAccess ?? (await accessOf(db, index.id)).read_access) === 'open';
+}
+
+async function accessOf(
+  db: Executor,
+  indexId: number,
+): Promise<Pick<IndexRow, 'read_access' | 'project_creation'>> {
+  const row = await db
+    .selectFrom('indexes')
+    .select(['read_access', 'project_creation'])
+    .where('id', '=', indexId)
+    .executeTakeFirst();
+  // An index that is not there is open to nobody.
+  return row ?? { read_access: 'token', project_creation: 'admins' };
+}
+
+const DEEDS: Readonly<Record<Verb, string>> = {
+  read: 'read',
+  upload: 'upload',
+  maintain: 'maintain releases',
+  own: 'own projects',
+  admin: 'administer',
+};
+
+function placeName({ project }: Place): string {
+  return project === undefined ? ' here' : ` in the project '${project.name}'`;
+}
+
+const HINT = "use the user name '__token__' and an API token of this index as the password";
+
+function notAuthenticated(verb: Verb): RegistryError {
+  const subject = verb === 'upload' ? 'Uploading' : verb === 'read' ? 'Reading here' : 'This';
+  return new RegistryError('NOT_AUTHENTICATED', `${subject} needs an API token: ${HINT}.`);
+}
+
+function notPermitted(message: string, project?: string): RegistryError {
+  return new RegistryError('NOT_PERMITTED', message, project === undefined ? {} : { project });
+}
+
+function wrongProject(name: string): RegistryError {
+  return notPermitted(`The API token is not for the project '${name}'.`, name);
+}

@@ -1,0 +1,13 @@
+import type { Executor } from '../db/schema.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { BoundedPool } from './bounded-pool.ts';
+
+/** What every operation of the registry needs of the world. */
+export interface RegistryContext {
+  readonly db: Executor;
+  readonly store: ObjectStore;
+  readonly index: { readonly id: number; readonly name: string };
+  readonly clock: () => Date;
+  /** Archives are opened only in here. */
+  readonly inspections: BoundedPool;
+}
