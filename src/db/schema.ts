@@ -327,6 +327,44 @@ export interface PublicationHoldsTable {
   created_at: Timestamp;
 }
 
+/** The public log of an index, append-only: see repository/public-log.ts. */
+export interface LogEntriesTable {
+  index_id: number;
+  seq: number;
+  publication_id: number;
+  /** Canonical JSON, as it is served. */
+  entry: string;
+  /** The Merkle root of the log with this entry. */
+  root: string;
+}
+
+/** How far a sink has been told of the heads of an index's log. */
+export interface HeadDeliveriesTable {
+  /** Which sink: its name, unique. */
+  sink: string;
+  index_id: number;
+  /** The size of the last head that arrived there. */
+  size: number;
+  delivered_at: Timestamp | null;
+  /** In a row. */
+  failures: number;
+  retry_at: Timestamp | null;
+  /** Why the last attempt failed, for people. */
+  last_error: string | null;
+}
+
+/** Heads of logs of others, as they were reported; append-only. */
+export interface WitnessedHeadsTable {
+  id: Generated<number>;
+  /** The public URL of the index that the log belongs to. */
+  origin: string;
+  size: number;
+  root: string;
+  received_at: Timestamp;
+  /** tokens.id of who reported it. */
+  token_id: number | null;
+}
+
 export interface Schema {
   indexes: IndexesTable;
   projects: ProjectsTable;
@@ -353,6 +391,9 @@ export interface Schema {
   offline_bundle_roles: OfflineBundleRolesTable;
   publication_holds: PublicationHoldsTable;
   audit_log: AuditLogTable;
+  log_entries: LogEntriesTable;
+  head_deliveries: HeadDeliveriesTable;
+  witnessed_heads: WitnessedHeadsTable;
 }
 
 /** Where a query runs: the database, or a transaction of it (`Transaction<Schema>` is one too). */
@@ -379,3 +420,6 @@ export type LeaseRow = Selectable<LeasesTable>;
 export type PublicationHoldRow = Selectable<PublicationHoldsTable>;
 export type OfflineBundleRow = Selectable<OfflineBundlesTable>;
 export type AuditRow = Selectable<AuditLogTable>;
+export type LogEntryRow = Selectable<LogEntriesTable>;
+export type HeadDeliveryRow = Selectable<HeadDeliveriesTable>;
+export type WitnessedHeadRow = Selectable<WitnessedHeadsTable>;

@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Migration } from 'kysely';
 
-/** The audit log: rows that are only ever appended, each with the hash of the one before it. */
+/** The audit log, the public log of each index, how far its heads were told to others, and heads that others told us. */
 export const evidence: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await db.schema
@@ -16,6 +16,39 @@ export const evidence: Migration = {
       .addColumn('sha256', 'text', (column) => column.notNull())
       .execute();
     await appendOnly(db, 'audit_log');
+    await db.schema
+      .createTable('log_entries')
+      .addColumn('index_id', 'integer', (column) => column.notNull().references('indexes.id'))
+      .addColumn('seq', 'integer', (column) => column.notNull())
+      .addColumn('publication_id', 'integer', (column) => column.notNull())
+      .addColumn('entry', 'text', (column) => column.notNull())
+      .addColumn('root', 'text', (column) => column.notNull())
+      .addPrimaryKeyConstraint('log_entries_key', ['index_id', 'seq'])
+      .modifyEnd(sql`without rowid`)
+      .execute();
+    await appendOnly(db, 'log_entries');
+    await db.schema
+      .createTable('head_deliveries')
+      .addColumn('sink', 'text', (column) => column.notNull())
+      .addColumn('index_id', 'integer', (column) => column.notNull().references('indexes.id'))
+      .addColumn('size', 'integer', (column) => column.notNull())
+      .addColumn('delivered_at', 'text')
+      .addColumn('failures', 'integer', (column) => column.notNull())
+      .addColumn('retry_at', 'text')
+      .addColumn('last_error', 'text')
+      .addPrimaryKeyConstraint('head_deliveries_key', ['sink', 'index_id'])
+      .execute();
+    await db.schema
+      .createTable('witnessed_heads')
+      .addColumn('id', 'integer', (column) => column.primaryKey())
+      .addColumn('origin', 'text', (column) => column.notNull())
+      .addColumn('size', 'integer', (column) => column.notNull())
+      .addColumn('root', 'text', (column) => column.notNull())
+      .addColumn('received_at', 'text', (column) => column.notNull())
+      .addColumn('token_id', 'integer')
+      .addUniqueConstraint('witnessed_heads_once', ['origin', 'size', 'root'])
+      .execute();
+    await appendOnly(db, 'witnessed_heads');
   },
 };
 
