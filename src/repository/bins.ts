@@ -96,6 +96,13 @@ export function encodeBin(bin: {
   readonly expires: Date;
   readonly targets: readonly BinTarget[];
 }): string {
-  const entries = bin.targets.toSorted((a, b) => compareCodePoints(a.path, b.path)).map(encodeTargetEntry);
+  const entries = inOrder(bin.targets).map(encodeTargetEntry);
   return `{"_type":"targets","expires":"${formatExpires(bin.expires)}","spec_version":"${SPEC_VERSION}","targets":{${entries.join(',')}},"version":${bin.version},"${ROLE_NAME_FIELD}":${canonicalString(bin.role)}}`;
+}
+
+/** By code points. Without surrogates that is the order of `<`, which compares ten times faster; paths of an index have none. */
+function inOrder(targets: readonly BinTarget[]): readonly BinTarget[] {
+  if (targets.some(({ path }) => /[\ud800-\udfff]/.test(path)))
+    return targets.toSorted((a, b) => compareCodePoints(a.path, b.path));
+  return targets.toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }

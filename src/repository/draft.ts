@@ -11,14 +11,15 @@ import type { OnlineKeys } from './online-keys.ts';
 import type { Profile } from './profile.ts';
 import { writeRolesEarly, type PublicationContext, type PublicationDraft } from './publication.ts';
 import { sha256Hex } from './project-targets.ts';
-import { signedRole, signEncoded, withoutBytes, type SignedRole, type WrittenRole } from './signed-role.ts';
+import { signedRole, signEncoded, type SignedRole, type WrittenRole } from './signed-role.ts';
+import { signInParts } from './sign-in-parts.ts';
 import { encodeTimestamp, SnapshotEntries, type SnapshotEntry } from './snapshot.ts';
 
 /** What is public now; a draft is made on top of it. */
 export interface PublishedState {
   readonly offline: OfflineRoles;
-  /** Every public role, offline ones included. */
-  readonly roles: ReadonlyMap<string, RoleRow>;
+  /** Every public role, offline ones included. Those of a publication are put in when it is public: a copy would cost more with each bin. */
+  readonly roles: Map<string, RoleRow>;
   readonly entries: SnapshotEntries;
 }
 
@@ -81,7 +82,7 @@ export async function prepareDraft(
       signing.keys.signersFor(role, state.offline.keysOf(role)),
     );
   const written =
-    changesByBin.size > SIGNED_AT_ONCE ? await signInParts(context, [...changesByBin], signBin) : undefined;
+    changesByBin.size > SIGNED_AT_ONCE ? await signAndWrite(context, [...changesByBin], signBin) : undefined;
   const signed = written === undefined ? await inGroups([...changesByBin], SIGNED_TOGETHER, signBin) : [];
   for (const role of others) signed.push(await renewed(context, state, signing, next(role)));
 
@@ -171,24 +172,17 @@ async function renewed(
   return signedRole(role, await signMetadata(content, keys.signersFor(role, offline.keysOf(role)), role));
 }
 
-/** Signs, reserves and writes bins part by part, so that the memory holds one part of them at a time. */
-async function signInParts<T>(
+/** Signs, reserves and writes bins part by part. */
+async function signAndWrite<T>(
   context: PublicationContext,
   values: readonly T[],
   sign: (value: T) => Promise<SignedRole>,
 ): Promise<{ readonly publicationId: number; readonly roles: readonly WrittenRole[] }> {
-  const roles: WrittenRole[] = [];
   let publicationId: number | undefined;
-  let writing: Promise<number | undefined> = Promise.resolve(undefined);
-  for (let start = 0; start < values.length; start += SIGNED_AT_ONCE) {
-    const part = await inGroups(values.slice(start, start + SIGNED_AT_ONCE), SIGNED_AT_ONCE, sign);
-    // The next part is signed while this one is written.
-    publicationId = await writing;
-    writing = writeRolesEarly(context, publicationId, part);
-    writing.catch(() => undefined);
-    for (const role of part) roles.push(withoutBytes(role));
-  }
-  return { publicationId: (await writing) ?? 0, roles };
+  const roles = await signInParts(values, sign, async (part) => {
+    publicationId = await writeRolesEarly(context, publicationId, part);
+  });
+  return { publicationId: publicationId ?? 0, roles };
 }
 
 async function inGroups<T, R>(

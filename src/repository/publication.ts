@@ -61,8 +61,10 @@ export interface Recovery {
   readonly changedPaths: readonly string[];
 }
 
-/** Objects written together; bounds the memory and the open files of a publication. */
+/** Objects copied or removed together; bounds the open files of a publication. */
 const WRITE_BATCH = 512;
+/** Objects created together, in memory already: so many that one sync of the disk serves them all. */
+const CREATE_BATCH = 4096;
 /** Far above what this writer makes; a longer timestamp.json is not ours. */
 const MAX_TIMESTAMP_LENGTH = 64 * 1024;
 
@@ -212,7 +214,7 @@ async function createAll(
   after: Promise<unknown>,
   onConflict: (object: NewObject) => Promise<void>,
 ): Promise<void> {
-  for (const batch of batches(objects)) {
+  for (const batch of batches(objects, CREATE_BATCH)) {
     const outcomes = await store.createMany(batch, { after });
     for (const [position, object] of batch.entries()) {
       if (outcomes[position] === 'created') continue;
@@ -292,7 +294,6 @@ async function writePlainObjects(
   }
 }
 
-function* batches<T>(values: readonly T[]): Generator<readonly T[]> {
-  for (let start = 0; start < values.length; start += WRITE_BATCH)
-    yield values.slice(start, start + WRITE_BATCH);
+function* batches<T>(values: readonly T[], length = WRITE_BATCH): Generator<readonly T[]> {
+  for (let start = 0; start < values.length; start += length) yield values.slice(start, start + length);
 }

@@ -24,24 +24,48 @@ export function withoutBytes({ bytes, ...role }: SignedRole): WrittenRole {
   return { ...role, length: bytes.length };
 }
 
-const CLOSING = encodeUtf8('}');
+/** Room in front of a signed part for the signatures of one key: an RSA signature of 8192 bits in hex and its key id. */
+const ROOM_FOR_SIGNATURE = 2304;
+const CLOSING = 0x7d;
 
 /** Signs a signed part that is canonical JSON already, and puts the canonical envelope around it. */
 export async function signEncoded(
   role: { readonly role: string; readonly version: number; readonly expires: Date },
-  signed: string,
+  signed: string | Uint8Array,
   signers: readonly Signer[],
 ): Promise<SignedRole> {
-  const message = encodeUtf8(signed);
+  // The envelope grows around the signed part where that stands: a bin of a large index is long, and neither encoded nor copied twice.
+  const room = ROOM_FOR_SIGNATURE * signers.length;
+  const { buffer, length } = encodeInto(signed, room);
+  const message = buffer.subarray(room, room + length);
   const signatures = await Promise.all(signers.map((signer) => signer.sign(message, { role: role.role })));
   const list = signatures.map(({ keyId, sig }) => `{"keyid":"${keyId}","sig":"${sig}"}`).join(',');
-  // Joined as bytes: a bin of a large index is long, and encoded once.
-  const opening = encodeUtf8(`{"signatures":[${list}],"signed":`);
-  const bytes = new Uint8Array(opening.length + message.length + CLOSING.length);
-  bytes.set(opening);
-  bytes.set(message, opening.length);
-  bytes.set(CLOSING, opening.length + message.length);
+  const opening = `{"signatures":[${list}],"signed":`;
+  const bytes =
+    opening.length <= room
+      ? buffer.subarray(room - opening.length, room + length + 1)
+      : new Uint8Array(opening.length + length + 1);
+  if (opening.length > room) bytes.set(message, opening.length);
+  new TextEncoder().encodeInto(opening, bytes);
+  bytes[bytes.length - 1] = CLOSING;
   return { ...role, bytes, sha256: sha256Hex(bytes) };
+}
+
+/** UTF-8 behind `room` bytes and in front of one more. Throws TypeError for lone surrogates. */
+function encodeInto(
+  text: string | Uint8Array,
+  room: number,
+): { readonly buffer: Uint8Array; readonly length: number } {
+  if (typeof text !== 'string') {
+    const buffer = new Uint8Array(Buffer.allocUnsafeSlow(room + text.length + 1).buffer);
+    buffer.set(text, room);
+    return { buffer, length: text.length };
+  }
+  const length = Buffer.byteLength(text);
+  if (length !== text.length) encodeUtf8(text);
+  const buffer = new Uint8Array(Buffer.allocUnsafeSlow(room + length + 1).buffer);
+  new TextEncoder().encodeInto(text, buffer.subarray(room));
+  return { buffer, length };
 }
 
 /** The signed form of a model. */

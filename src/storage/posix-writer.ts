@@ -41,10 +41,13 @@ export class PosixWriter {
   readonly #durableFolders = new Set<string>();
   #failure: StorageError | undefined;
   #lastMoment = 0;
+  readonly #temporaryPrefix: string;
+  #temporaries = 0;
 
   constructor({ root, temporaryFolder, faults }: PosixWriterOptions) {
     this.#root = root;
     this.#temporaryFolder = temporaryFolder;
+    this.#temporaryPrefix = join(temporaryFolder, `${process.pid}-${randomBytes(12).toString('hex')}`);
     this.#faults = faults;
   }
 
@@ -55,7 +58,7 @@ export class PosixWriter {
 
   async createTemporary(): Promise<TemporaryFile> {
     this.#begin('create a temporary file');
-    const path = join(this.#temporaryFolder, `${process.pid}-${randomBytes(12).toString('hex')}`);
+    const path = this.#temporaryPath();
     return { path, handle: await open(path, 'wx+', FILE_MODE) };
   }
 
@@ -107,9 +110,13 @@ export class PosixWriter {
     return outcomes;
   }
 
+  #temporaryPath(): string {
+    return `${this.#temporaryPrefix}-${++this.#temporaries}`;
+  }
+
   #writeUnsynced(bytes: Uint8Array): string {
     this.#begin('write');
-    const path = join(this.#temporaryFolder, `${process.pid}-${randomBytes(12).toString('hex')}`);
+    const path = this.#temporaryPath();
     const file = openSync(path, 'wx', FILE_MODE);
     try {
       writeFileSync(file, bytes);
