@@ -13,7 +13,6 @@ import { planAdoption, type Adoption } from './adoption.ts';
 import { requireFreeVersions } from './create-repository.ts';
 import { prepareDraft, snapshotEntry, type PublishedState } from './draft.ts';
 import { errorFields, PublicationError } from './errors.ts';
-import { dueRoles, nextRenewal, type SignedRole as DatedRole } from './expiry.ts';
 import { readOfflineRoles, type OfflineRoles } from './offline-roles.ts';
 import { OnlineKeys } from './online-keys.ts';
 import { profileNamed, type Profile } from './profile.ts';
@@ -24,6 +23,7 @@ import {
   type PublicationDraft,
   type Recovery,
 } from './publication.ts';
+import { Renewals } from './renewals.ts';
 import { ServedTree } from './served-tree.ts';
 import { withoutBytes } from './signed-role.ts';
 import { SnapshotEntries } from './snapshot.ts';
@@ -85,7 +85,7 @@ export class Publisher {
   readonly #tree: ServedTree;
   #epoch: number | undefined;
   #state: PublishedState | undefined;
-  #nextRenewal = new Date(0);
+  readonly #renewals: Renewals;
   #finished: Recovery | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -102,6 +102,7 @@ export class Publisher {
     this.#store = options.store;
     this.#index = options.index;
     this.#profile = profile;
+    this.#renewals = new Renewals(profile);
     this.#keys = new OnlineKeys(options.signers);
     this.#clock = options.clock ?? (() => new Date());
     this.#log = options.log;
@@ -126,9 +127,24 @@ export class Publisher {
     return run;
   }
 
+  /**
+   * Runs `work` between two publications: what is public is settled, and nothing is being published meanwhile. Keep it short, uploads wait.
+   * Fails as `publishOnce` does while nothing may be published.
+   */
+  exclusively<T>(work: (context: PublicationContext) => Promise<T>): Promise<T> {
+    const run = this.#running.then(async () => {
+      if (this.#closed || this.#epoch === undefined) throw closedError();
+      await this.#requireNoHold();
+      await this.#readyState();
+      return work(this.#context());
+    });
+    this.#running = run.catch(() => undefined);
+    return run;
+  }
+
   /** When to look for renewals next: never later than the first of them is due. */
   nextRenewal(): Date {
-    return this.#nextRenewal;
+    return this.#renewals.next;
   }
 
   /** Undefined while it is not known: before `start` and after an error. */
@@ -151,9 +167,7 @@ export class Publisher {
   }
 
   async #publishOnce(): Promise<Publication | undefined> {
-    if (this.#closed || this.#epoch === undefined) {
-      throw new PublicationError('CLOSED', 'This publisher was not started, or is closed.');
-    }
+    if (this.#closed || this.#epoch === undefined) throw closedError();
     try {
       await this.#requireNoHold();
       const state = await this.#readyState();
@@ -163,6 +177,7 @@ export class Publisher {
     } catch (error) {
       // What is public is uncertain now: the next call recovers first.
       this.#state = undefined;
+      this.#renewals.reset();
       if (error instanceof DatabaseError && error.code === 'LEASE_LOST') this.#closed = true;
       throw error;
     }
@@ -219,8 +234,9 @@ export class Publisher {
     await publish(context, whole);
     if (forgotten.length > 0)
       await writeTransaction(this.#db, (tx) => forgetRoles(tx, context.indexId, forgotten));
-    this.#state = { offline, entries, roles: withRows(kept, whole, this.#index.id, now) };
-    this.#nextRenewal = new Date(0);
+    this.#state = { offline, entries, roles: kept };
+    putRows(kept, whole, this.#index.id, now);
+    this.#renewals.reset();
     return { journalIds: [], changedPaths: [] };
   }
 
@@ -239,7 +255,7 @@ export class Publisher {
   async #publishChanges(state: PublishedState): Promise<Publication | undefined> {
     const context = this.#context();
     const now = this.#clock();
-    const due = this.#dueRoles(state, now);
+    const due = this.#renewals.take(state, now);
     const { failures, ...changes } = await waitingChanges(this.#db, this.#store, this.#tree, this.#index.id);
     for (const { project, error } of failures) {
       this.#log?.warn(
@@ -255,11 +271,8 @@ export class Publisher {
       { keys: this.#keys, profile: this.#profile, now },
     );
     await publish(context, draft);
-    this.#state = {
-      offline: state.offline,
-      entries,
-      roles: withRows(state.roles, draft, this.#index.id, now),
-    };
+    this.#state = { offline: state.offline, entries, roles: state.roles };
+    putRows(state.roles, draft, this.#index.id, now);
     this.#log?.info(
       {
         index: this.#index.name,
@@ -310,24 +323,9 @@ export class Publisher {
     return this.#state;
   }
 
-  async #readRoles(): Promise<ReadonlyMap<string, RoleRow>> {
+  async #readRoles(): Promise<Map<string, RoleRow>> {
     const rows = await currentRoles(this.#db, this.#index.id);
     return new Map(rows.map((row) => [row.role, row]));
-  }
-
-  /** Looks at all roles only when one may be due: a publication must not cost more because there are many bins. */
-  #dueRoles(state: PublishedState, now: Date): readonly string[] {
-    if (now < this.#nextRenewal) return [];
-    const roles = this.#onlineRoles(state);
-    const due = dueRoles(roles, this.#profile, now, RENEWED_TOGETHER);
-    if (due.length === 0) this.#nextRenewal = nextRenewal(roles, this.#profile) ?? this.#nextRenewal;
-    return due;
-  }
-
-  #onlineRoles({ offline, roles }: PublishedState): readonly DatedRole[] {
-    return [...roles.values()]
-      .filter(({ role }) => ONLINE.has(role) || offline.layout.has(role))
-      .map(({ role, version, signed_at }) => ({ role, version, signedAt: new Date(signed_at) }));
   }
 
   #context(): PublicationContext {
@@ -342,14 +340,14 @@ export class Publisher {
   }
 }
 
-/** Roles renewed by one publication; the rest follows in the next, so that no upload waits long for renewals. */
-const RENEWED_TOGETHER = 64;
 /** A minute: clients ask for the timestamp right after the root. */
 const ROOT_GRACE = 60_000;
 /** Roles that no snapshot lists. */
 const UNLISTED: ReadonlySet<string> = new Set(['root', 'snapshot', 'timestamp']);
-/** What the publisher renews, beside the bins. */
-const ONLINE: ReadonlySet<string> = new Set(['timestamp', 'snapshot', 'recently-claimed']);
+
+function closedError(): PublicationError {
+  return new PublicationError('CLOSED', 'This publisher was not started, or is closed.');
+}
 
 /** How the snapshot lists the public roles. */
 function entriesOf(rows: Iterable<RoleRow>, offline: OfflineRoles): SnapshotEntries {
@@ -357,20 +355,14 @@ function entriesOf(rows: Iterable<RoleRow>, offline: OfflineRoles): SnapshotEntr
   return SnapshotEntries.of(listed.map((row) => snapshotEntry(row, offline)));
 }
 
-/** The public roles once a draft is published. */
-function withRows(
-  roles: ReadonlyMap<string, RoleRow>,
-  draft: PublicationDraft,
-  indexId: number,
-  now: Date,
-): ReadonlyMap<string, RoleRow> {
-  const rows = new Map(roles);
+/** The public roles now that a draft is published. */
+function putRows(roles: Map<string, RoleRow>, draft: PublicationDraft, indexId: number, now: Date): void {
   const signed = [...draft.roles, ...(draft.root === undefined ? [] : [draft.root]), draft.timestamp];
   for (const { role, version, expires, length, sha256 } of [
     ...(draft.written?.roles ?? []),
     ...signed.map(withoutBytes),
   ]) {
-    rows.set(role, {
+    roles.set(role, {
       index_id: indexId,
       role,
       version,
@@ -380,5 +372,4 @@ function withRows(
       expires_at: expires.toISOString(),
     });
   }
-  return rows;
 }

@@ -1,4 +1,4 @@
-import { canonicalString } from '../tuf/canonical-json.ts';
+import { canonicalString, encodeUtf8 } from '../tuf/canonical-json.ts';
 import { compareCodePoints } from '../tuf/code-points.ts';
 import { formatExpires } from '../tuf/expiry.ts';
 import { SPEC_VERSION } from '../tuf/signed.ts';
@@ -10,23 +10,33 @@ export interface SnapshotEntry {
   readonly content?: { readonly length: number; readonly sha256: string };
 }
 
+/** Entries encoded together: few enough to encode anew for each change, many enough to join the others quickly. */
+const SECTION_LENGTH = 128;
+const COMMA = 0x2c;
+
+/** Some entries that follow one another, and their bytes, joined by commas. */
+interface Section {
+  readonly encoded: readonly string[];
+  readonly bytes: Uint8Array;
+}
+
 /**
- * The `meta` of a snapshot, kept encoded and in canonical order from publication to publication: a publication replaces the few entries
- * that changed and joins the rest, so that the untouched bins cost next to nothing.
+ * The `meta` of a snapshot, kept encoded and in canonical order from publication to publication: a publication encodes the sections anew
+ * in which entries changed and copies the bytes of the rest, so that the untouched bins cost next to nothing.
  * A role never leaves: clients refuse such a snapshot (TUF 5.5.5).
  */
 export class SnapshotEntries {
   readonly #files: readonly string[];
-  readonly #encoded: readonly string[];
+  readonly #sections: readonly Section[];
   readonly #positions: ReadonlyMap<string, number>;
 
   private constructor(
     files: readonly string[],
-    encoded: readonly string[],
+    sections: readonly Section[],
     positions: ReadonlyMap<string, number>,
   ) {
     this.#files = files;
-    this.#encoded = encoded;
+    this.#sections = sections;
     this.#positions = positions;
   }
 
@@ -36,30 +46,57 @@ export class SnapshotEntries {
 
   /** New entries with some added or replaced; these stay as they are, for the case that the publication fails. */
   with(changes: readonly SnapshotEntry[]): SnapshotEntries {
-    if (changes.every((entry) => this.#positions.has(fileOf(entry)))) {
-      const encoded = [...this.#encoded];
-      for (const entry of changes)
-        encoded[this.#positions.get(fileOf(entry)) ?? encoded.length] = encode(entry);
-      return new SnapshotEntries(this.#files, encoded, this.#positions);
+    const changed = new Map<number, string[]>();
+    for (const entry of changes) {
+      const position = this.#positions.get(fileOf(entry));
+      if (position === undefined) return this.#withAdded(changes);
+      const number = Math.floor(position / SECTION_LENGTH);
+      const encoded = changed.get(number) ?? [...(this.#sections[number]?.encoded ?? [])];
+      encoded[position % SECTION_LENGTH] = encode(entry);
+      changed.set(number, encoded);
     }
-    const merged = new Map(this.#files.map((file, position) => [file, this.#encoded[position] ?? '']));
+    const sections = [...this.#sections];
+    for (const [number, encoded] of changed) sections[number] = newSection(encoded);
+    return new SnapshotEntries(this.#files, sections, this.#positions);
+  }
+
+  /** The signed part of the snapshot as canonical JSON. */
+  encode(snapshot: { readonly version: number; readonly expires: Date }): Uint8Array {
+    const head = encodeUtf8(`{"_type":"snapshot","expires":"${formatExpires(snapshot.expires)}","meta":{`);
+    const tail = encodeUtf8(`},"spec_version":"${SPEC_VERSION}","version":${snapshot.version}}`);
+    const commas = Math.max(0, this.#sections.length - 1);
+    const length = this.#sections.reduce((sum, { bytes }) => sum + bytes.length, commas);
+    const signed = new Uint8Array(head.length + length + tail.length);
+    signed.set(head);
+    let end = head.length;
+    for (const [number, { bytes }] of this.#sections.entries()) {
+      if (number > 0) signed[end++] = COMMA;
+      signed.set(bytes, end);
+      end += bytes.length;
+    }
+    signed.set(tail, end);
+    return signed;
+  }
+
+  #withAdded(changes: readonly SnapshotEntry[]): SnapshotEntries {
+    const encoded = this.#sections.flatMap((section) => section.encoded);
+    const merged = new Map(this.#files.map((file, position) => [file, encoded[position] ?? '']));
     for (const entry of changes) merged.set(fileOf(entry), encode(entry));
     return SnapshotEntries.#sorted(merged);
   }
 
-  /** The signed part of the snapshot as canonical JSON. */
-  encode(snapshot: { readonly version: number; readonly expires: Date }): string {
-    return `{"_type":"snapshot","expires":"${formatExpires(snapshot.expires)}","meta":{${this.#encoded.join(',')}},"spec_version":"${SPEC_VERSION}","version":${snapshot.version}}`;
-  }
-
   static #sorted(encodedByFile: ReadonlyMap<string, string>): SnapshotEntries {
     const files = [...encodedByFile.keys()].toSorted(compareCodePoints);
-    return new SnapshotEntries(
-      files,
-      files.map((file) => encodedByFile.get(file) ?? ''),
-      new Map(files.map((file, position) => [file, position])),
-    );
+    const encoded = files.map((file) => encodedByFile.get(file) ?? '');
+    const sections: Section[] = [];
+    for (let start = 0; start < encoded.length; start += SECTION_LENGTH)
+      sections.push(newSection(encoded.slice(start, start + SECTION_LENGTH)));
+    return new SnapshotEntries(files, sections, new Map(files.map((file, position) => [file, position])));
   }
+}
+
+function newSection(encoded: readonly string[]): Section {
+  return { encoded, bytes: encodeUtf8(encoded.join(',')) };
 }
 
 /** The key of a role in `meta`: its name as it is, not the escaped name of its file. */
