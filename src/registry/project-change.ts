@@ -52,7 +52,7 @@ export function changeProject(
   work: (tx: Executor, project: ProjectRow, now: Date) => Promise<ChangeRecord>,
 ): Promise<ChangeOutcome> {
   const { db, index } = context;
-  const name = normalized(request.project);
+  const name = projectNamed(request.project);
   return writeTransaction(db, async (tx) => {
     const project = await findProject(tx, index.id, name);
     const isThere = project !== undefined && (request.evenRemoved === true || project.removed_at === null);
@@ -88,7 +88,8 @@ export function checkedReason(reason: string | undefined): string | undefined {
   return text;
 }
 
-function normalized(name: string): string {
+/** The normalized name that a person meant. @throws RegistryError INVALID_REQUEST */
+export function projectNamed(name: string): string {
   try {
     return normalizeProjectName(name);
   } catch (error) {

@@ -17,6 +17,14 @@ import { RegistryError } from './errors.ts';
 import { actorOf, tokenOf, userOf, type Principal } from './principal.ts';
 import { checkArchive, checkUpload, type CheckedUpload } from './upload-checks.ts';
 import { requireFreeFilename } from './filename-rules.ts';
+import { settingsForProject, settingsOf } from './index-settings.ts';
+import {
+  checkFilePolicy,
+  checkMetadataPolicy,
+  checkNewName,
+  checkQuota,
+  checkReleaseWindow,
+} from './policy-checks.ts';
 import type { UploadedContent } from './uploaded-content.ts';
 
 /** 'already-stored': the same file was here before. Either way the file is public once the journal entry is published. */
@@ -47,7 +55,11 @@ export async function uploadFile(
   const same = await findSameFile(context.db, context.index.id, upload);
   if (same !== undefined) return same;
   requireOpen(known, project);
+  const settings = await settingsOf(context.db, context.index.id);
+  if (known === undefined) await checkNewName(context.db, context.index.id, project, settings.upload);
+  checkFilePolicy(upload, settings.upload, settingsForProject(settings, known).limits);
   const archive = await context.inspections.run(() => checkArchive(upload));
+  checkMetadataPolicy(upload, archive.coreMetadata, settings.upload);
   await storeObjects(context, upload, archive.metadata);
   return writeTransaction(context.db, (tx) => record(tx, context, principal, upload, archive));
 }
@@ -95,6 +107,13 @@ function fileExists(file: FileRow): RegistryError {
 }
 
 function requireOpen(project: ProjectRow | undefined, name: string): void {
+  if (project !== undefined && project.removed_at !== null) {
+    throw new RegistryError(
+      'PROJECT_CLOSED',
+      `The project '${name}' was deleted and its name is closed: an administrator can restore it.`,
+      { project: name },
+    );
+  }
   const status = project?.status ?? 'active';
   if (status !== 'archived' && status !== 'quarantined') return;
   throw new RegistryError('PROJECT_CLOSED', `The project '${name}' is ${status} and takes no uploads.`, {
@@ -130,6 +149,7 @@ async function openProject(
   const { name, now } = wanted;
   const known = await findProject(tx, index.id, name);
   await authorizeUpload(tx, principal, index, known, name);
+  if (known === undefined) await checkNewName(tx, index.id, name, (await settingsOf(tx, index.id)).upload);
   const project = await ensureProject(tx, { indexId: index.id, ...wanted });
   if (known === undefined) {
     const owner = userOf(principal);
@@ -172,7 +192,12 @@ async function record(
     now,
   });
   await requireFreeFilename(tx, release.id, filename);
-  const file = await insertFile(tx, newFile(principal, upload, archive, { indexId, project, release, now }));
+  const settings = await settingsOf(tx, indexId);
+  await checkReleaseWindow(tx, release.id, filename, settings.upload, now);
+  await checkQuota(tx, project, release, content.length, settingsForProject(settings, project).limits);
+  const yanked = await yankOfRelease(tx, release.id);
+  const row = newFile(principal, upload, archive, { indexId, project, release, now });
+  const file = await insertFile(tx, { ...row, ...yanked });
   const journalId = await appendJournal(tx, {
     indexId,
     projectId: project.id,
@@ -189,6 +214,24 @@ async function record(
     detail: { project: project.name, sha256: content.sha256 },
   });
   return { outcome: 'stored', project: project.name, filename: filename.filename, journalId };
+}
+
+/** A release that is yanked as a whole stays so: the file added to it bears the same mark. */
+async function yankOfRelease(
+  tx: Executor,
+  releaseId: number,
+): Promise<{ readonly yanked: 0 | 1; readonly yanked_reason: string | null }> {
+  const files = await tx
+    .selectFrom('files')
+    .select(['yanked', 'yanked_reason'])
+    .where('release_id', '=', releaseId)
+    .where('removed_at', 'is', null)
+    .orderBy('id')
+    .execute();
+  const [first] = files;
+  return first !== undefined && files.every(({ yanked }) => yanked === 1)
+    ? first
+    : { yanked: 0, yanked_reason: null };
 }
 
 function newFile(
