@@ -27,8 +27,8 @@ if (!existsSync(join(tools, 'vitest'))) {
 const skippingFails = process.env.RIND_NO_SKIP === '1';
 const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice('--only='.length);
 const scratch = mkdtempSync(join(tmpdir(), 'rind-test-'));
-/** @type {{ passed: number, failed: number, skipped: { file: string, name: string, reason: string }[] }} */
-const total = { passed: 0, failed: 0, skipped: [] };
+/** @type {{ passed: number, failed: number, failures: { file: string, name: string, message: string }[], skipped: { file: string, name: string, reason: string }[] }} */
+const total = { passed: 0, failed: 0, failures: [], skipped: [] };
 /** @type {{ name: string, ok: boolean, seconds: number }[]} */
 const steps = [];
 
@@ -77,9 +77,12 @@ function vitest(name, args, node = process.execPath) {
     );
     const tally = existsSync(tallyFile)
       ? JSON.parse(readFileSync(tallyFile, 'utf8'))
-      : { passed: 0, failed: 0, skipped: [] };
+      : { passed: 0, failed: 0, failures: [], skipped: [] };
     total.passed += tally.passed;
     total.failed += tally.failed;
+    total.failures.push(
+      ...tally.failures.map((failure) => ({ ...failure, name: `${name}: ${failure.name}` })),
+    );
     total.skipped.push(...tally.skipped.map((skip) => ({ ...skip, name: `${name}: ${skip.name}` })));
     if (status !== 0 && tally.failed === 0) total.failed += 1;
     return status === 0;
@@ -119,6 +122,8 @@ rmSync(scratch, { recursive: true, force: true });
 console.log('\n=== summary');
 for (const { name, ok, seconds } of steps)
   console.log(`${ok ? 'ok    ' : 'FAILED'} ${name} (${seconds.toFixed(1)} s)`);
+for (const { file, name, message } of total.failures)
+  console.log(`\nfailed: ${name} (${file})\n${message.replace(/^/gm, '  ')}`);
 if (total.skipped.length > 0) {
   console.log(skippingFails ? '\nCould not run, which RIND_NO_SKIP=1 makes a failure:' : '\nCould not run:');
   for (const { file, name, reason } of total.skipped) console.log(`- ${name} (${file}): ${reason}`);

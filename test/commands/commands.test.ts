@@ -35,6 +35,7 @@ describe('the commands of package.json', () => {
       'prettier',
       '@types',
       'vite',
+      '.bin',
     ]) {
       await symlink(join(checkout, 'node_modules', name), join(project, 'node_modules', name));
     }
