@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { registerCeremony } from './commands/ceremony.ts';
 import { registerEvent, registerSign } from './commands/event.ts';
 import { registerFsck } from './commands/fsck.ts';
+import { registerGc } from './commands/gc.ts';
 import { registerKey } from './commands/key.ts';
 import { registerPip } from './commands/pip.ts';
 import { registerProxy } from './commands/proxy.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerServe,
   registerToken,
   registerFsck,
+  registerGc,
   registerCeremony,
   registerSign,
   registerEvent,

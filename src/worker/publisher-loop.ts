@@ -23,6 +23,8 @@ export interface PublisherLoopOptions {
   readonly onState: (state: PublisherState) => void;
   /** This publisher must not go on in this process: another one took over, or the store's state on its medium is unknown. */
   readonly onFatal: (error: unknown) => void;
+  /** A short piece of the work that is done beside publishing, at most one after each look for changes; true when there is more of it. */
+  readonly upkeep?: (() => Promise<boolean>) | undefined;
   readonly clock?: () => Date;
   /** Pause after the first failure in milliseconds; doubles up to `maxPause`. */
   readonly firstPause?: number;
@@ -76,7 +78,8 @@ export class PublisherLoop {
     while (!this.#isClosed) {
       this.#isWoken = false;
       const published = await this.#attempt();
-      if (published || this.#isClosed) continue;
+      const hasMore = await this.#keepUp();
+      if (published || hasMore || this.#isClosed) continue;
       await this.#reportState();
       await this.#sleep(this.#pause());
     }
@@ -106,6 +109,18 @@ export class PublisherLoop {
           'publishing failed, changes wait for the next attempt',
         );
       }
+      return false;
+    }
+  }
+
+  /** Never while publishing fails: first things first. */
+  async #keepUp(): Promise<boolean> {
+    const { upkeep, log } = this.#options;
+    if (upkeep === undefined || this.#isClosed || this.#failures > 0) return false;
+    try {
+      return await upkeep();
+    } catch (error) {
+      log.warn(errorFields(error), 'upkeep failed, it is tried again later');
       return false;
     }
   }

@@ -7,8 +7,8 @@ import { acquireStoreLock } from '../db/store-lock.ts';
 import { openSigners, type OpenedSigners } from '../keys/key-choice.ts';
 import { errorFields } from '../repository/errors.ts';
 import { Publisher, type PublisherLog } from '../repository/publisher.ts';
+import { Upkeep } from '../repository/upkeep.ts';
 import { FaultInjector } from '../storage/fault-injector.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
 import { PosixStore } from '../storage/posix-store.ts';
 import { PublisherLoop } from './publisher-loop.ts';
 import type {
@@ -17,6 +17,9 @@ import type {
   PublisherRequest,
   PublisherThreadData,
 } from './publisher-protocol.ts';
+
+/** Temporary files that nobody has written to for so long are of processes that died. Milliseconds. */
+const STALE = 3_600_000;
 
 /** The publisher's thread: own database connection, own keys, one loop per index; the store lock keeps other processes out. */
 async function run(data: PublisherThreadData): Promise<void> {
@@ -29,6 +32,7 @@ async function run(data: PublisherThreadData): Promise<void> {
     });
     const { storeRoot: root, temporaryFolder } = data;
     const store = await PosixStore.open({ root, temporaryFolder, faults });
+    await store.removeStaleTemporaries(new Date(Date.now() - STALE));
     const opened: OpenedSigners[] = [];
     const loops = await startLoops(database.db, store, data.indexes, opened);
     listen(database.db, loops, async () => {
@@ -46,7 +50,7 @@ async function run(data: PublisherThreadData): Promise<void> {
 
 async function startLoops(
   db: Executor,
-  store: ObjectStore,
+  store: PosixStore,
   indexes: readonly PublishedIndex[],
   opened: OpenedSigners[],
 ): Promise<ReadonlyMap<number, PublisherLoop>> {
@@ -58,7 +62,7 @@ async function startLoops(
     const { signers } = keys;
     const publisher = new Publisher({ db, store, index: requireRow(rows, index), signers, log: threadLog });
     await publisher.start();
-    loops.set(index.indexId, newLoop(db, index.indexId, publisher));
+    loops.set(index.indexId, newLoop(db, index.indexId, publisher, store));
   }
   for (const loop of loops.values()) loop.start();
   return loops;
@@ -89,10 +93,16 @@ async function answer(db: Executor, journalId: number): Promise<void> {
   }
 }
 
-function newLoop(db: Executor, indexId: number, publisher: Publisher): PublisherLoop {
+function newLoop(db: Executor, indexId: number, publisher: Publisher, store: PosixStore): PublisherLoop {
+  const upkeep = new Upkeep({
+    publisher,
+    log: threadLog,
+    removeTemporaries: (before) => store.removeStaleTemporaries(before),
+  });
   return new PublisherLoop({
     publisher,
     log: threadLog,
+    upkeep: () => upkeep.step(),
     countWaiting: async () => (await waitingSummary(db, indexId)).count,
     onPublished: ({ journalIds, changedPaths }) =>
       post({ kind: 'published', indexId, journalIds, changedPaths }),
