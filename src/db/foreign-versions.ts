@@ -125,3 +125,14 @@ export async function settleSerials(tx: Executor, indexId: number, publicationId
       (select max(id) from journal where journal.project_id = projects.id), last_serial)
     where index_id = ${indexId}`.execute(tx);
 }
+
+/** The timestamp in the store counts as the last one published: for recovery from somebody else's. In one write transaction. */
+export async function acknowledgeTimestamp(
+  tx: Executor,
+  indexId: number,
+  timestampSha256: string,
+  now: Date,
+): Promise<void> {
+  const versions = { snapshotVersion: 0, timestampVersion: 0, timestampSha256 };
+  await insertPublication(tx, indexId, 'published', versions, now);
+}

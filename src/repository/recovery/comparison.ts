@@ -1,0 +1,172 @@
+import { pageStates } from '../../db/files.ts';
+import { projectIdsAfter } from '../../db/projects.ts';
+import type { Executor, IndexRow } from '../../db/schema.ts';
+import { findTargets, targetsOfRange, type TargetEntry } from '../../db/targets.ts';
+import { waitingSummary } from '../../db/journal.ts';
+import { FormatError } from '../../pypi/errors.ts';
+import { parseIndexPath, simpleJsonPath } from '../../pypi/layout.ts';
+import type { ObjectStore } from '../../storage/object-store.ts';
+import type { Targets } from '../../tuf/targets.ts';
+import { BinLayout } from '../bins.ts';
+import { projectTargets } from '../project-targets.ts';
+import { ServedTree } from '../served-tree.ts';
+import { digest } from './good-object.ts';
+import type { PublishedSource } from './published-source.ts';
+import { walkPublished, type PublishedRole, type PublishedState } from './published-walk.ts';
+import { entryOf } from './rebuild.ts';
+
+/**
+ * `added`, `changed`, `deleted`: a target is other than in the good state. `damaged`: it is the same, but its bytes in the store are not.
+ * `waiting`: it is not signed, but the rows of its project would sign it, or sign it otherwise.
+ */
+export type DifferenceKind = 'added' | 'changed' | 'deleted' | 'damaged' | 'waiting';
+
+export interface Difference {
+  readonly kind: DifferenceKind;
+  readonly path: string;
+  readonly present: { readonly length: number; readonly sha256: string } | undefined;
+  readonly good: { readonly length: number; readonly sha256: string } | undefined;
+}
+
+export interface Comparison {
+  readonly good: PublishedState;
+  /** Of the good state, all of them compared. */
+  readonly bins: number;
+  readonly targets: number;
+  readonly differences: readonly Difference[];
+  /** The JSON page of each project of the good state. */
+  readonly pages: ReadonlyMap<string, TargetEntry>;
+}
+
+export interface CompareOptions {
+  readonly db: Executor;
+  readonly store: ObjectStore;
+  readonly index: IndexRow;
+  /** The last known good state. */
+  readonly source: PublishedSource;
+  readonly pinnedRoot: Uint8Array;
+}
+
+const PROJECTS_TOGETHER = 200;
+
+/**
+ * Compares every target of every bin, the bytes of every file, and what the rows of every project would sign, with the last known good state
+ * (PEP 458, "In the event of a key compromise", step 3). One bin is in memory at a time. Changes nothing. Throws RecoveryError.
+ */
+export async function compareWithGood(options: CompareOptions): Promise<Comparison> {
+  const walk = new ComparisonWalk(options);
+  const good = await walkPublished(options.source, options.pinnedRoot, (role, targets) =>
+    walk.visit(role, targets),
+  );
+  await walk.compareRows();
+  return { good, ...walk.result() };
+}
+
+class ComparisonWalk {
+  readonly #options: CompareOptions;
+  readonly #tree: ServedTree;
+  readonly #differences: Difference[] = [];
+  readonly #pages = new Map<string, TargetEntry>();
+  #layout: BinLayout | undefined;
+  #bins = 0;
+  #targets = 0;
+
+  constructor(options: CompareOptions) {
+    this.#options = options;
+    this.#tree = new ServedTree(options.index.name);
+  }
+
+  async visit({ role }: PublishedRole, targets: Targets): Promise<void> {
+    if (role === 'bins' && targets.delegations !== undefined)
+      this.#layout = BinLayout.fromDelegations(targets.delegations);
+    if (this.#layout?.has(role) !== true) return;
+    const { db, index } = this.#options;
+    const { first, last } = this.#layout.rangeOf(role);
+    const present = new Map<string, TargetEntry>();
+    for (const entry of await targetsOfRange(db, index.id, first, last)) present.set(entry.path, entry);
+    this.#bins += 1;
+    for (const target of targets.targets.values()) {
+      const good = entryOf(target);
+      await this.#compare(good, present.get(good.path));
+      present.delete(good.path);
+      const parsed = parseIndexPath(good.path);
+      if (parsed?.kind === 'simple-json') this.#pages.set(parsed.project, good);
+    }
+    for (const { path, length, sha256 } of present.values())
+      this.#differences.push({ kind: 'added', path, present: { length, sha256 }, good: undefined });
+  }
+
+  async #compare(good: TargetEntry, present: TargetEntry | undefined): Promise<void> {
+    this.#targets += 1;
+    const { path, length, sha256 } = good;
+    if (present === undefined) {
+      this.#differences.push({ kind: 'deleted', path, present: undefined, good: { length, sha256 } });
+      return;
+    }
+    const same = present.sha256 === sha256 && present.length === length;
+    if (same && (await this.#isWhole(good))) return;
+    const kind = same ? 'damaged' : 'changed';
+    const now = { length: present.length, sha256: present.sha256 };
+    this.#differences.push({ kind, path, present: now, good: { length, sha256 } });
+  }
+
+  /** Reads the object and its plain-named copy. */
+  async #isWhole({ path, length, sha256 }: TargetEntry): Promise<boolean> {
+    for (const key of [this.#tree.hashed(path, sha256), this.#tree.plain(path)]) {
+      const object = await this.#options.store.open(key);
+      if (object === undefined) return false;
+      try {
+        const found = await digest(object.stream(), { sha256, length, maxLength: length });
+        if (found === undefined) return false;
+      } finally {
+        await object.close();
+      }
+    }
+    return true;
+  }
+
+  /** Rows that would sign something else than is signed: uploads that wait, and rows that somebody changed. */
+  async compareRows(): Promise<void> {
+    const { db, index } = this.#options;
+    const { projectIds } = await waitingSummary(db, index.id);
+    let last = 0;
+    for (;;) {
+      const ids = await projectIdsAfter(db, index.id, last, PROJECTS_TOGETHER);
+      if (ids.length === 0) return;
+      last = ids.at(-1) ?? last;
+      for (const state of await pageStates(db, ids)) {
+        const { id, name } = state.project;
+        const targets = targetsOrNone(state);
+        const signed = await findTargets(db, index.id, targets.keys());
+        for (const [path, { length, sha256 }] of targets) {
+          if (signed.get(path)?.sha256 === sha256) continue;
+          const good = signed.get(path);
+          this.#differences.push({ kind: 'waiting', path, present: { length, sha256 }, good });
+        }
+        if (targets.size === 0 && projectIds.has(id))
+          this.#differences.push({
+            kind: 'waiting',
+            path: simpleJsonPath(name),
+            present: undefined,
+            good: undefined,
+          });
+      }
+    }
+  }
+
+  result(): Omit<Comparison, 'good'> {
+    const differences = this.#differences.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+    return { bins: this.#bins, targets: this.#targets, differences, pages: this.#pages };
+  }
+}
+
+function targetsOrNone(
+  state: Parameters<typeof projectTargets>[0],
+): ReadonlyMap<string, { readonly length: number; readonly sha256: string }> {
+  try {
+    return projectTargets(state).targets;
+  } catch (error) {
+    if (error instanceof FormatError) return new Map();
+    throw error;
+  }
+}

@@ -1,0 +1,152 @@
+import type { AuditDetail } from '../../db/audit.ts';
+import { appendAudit } from '../../db/audit.ts';
+import { findOfflineBundle, submitOfflineBundle, type BundleRole } from '../../db/offline-bundles.ts';
+import { holdPublication, releaseHold } from '../../db/publication-holds.ts';
+import { currentRoles } from '../../db/roles.ts';
+import type { Executor, IndexRow } from '../../db/schema.ts';
+import { writeTransaction } from '../../db/transactions.ts';
+import type { ObjectStore } from '../../storage/object-store.ts';
+import type { Signer } from '../../tuf/signer.ts';
+import { metadataFileName } from '../../tuf/layout.ts';
+import { fsck, type FsckReport } from '../fsck.ts';
+import { OfflineRoles, readOfflineRoles } from '../offline-roles.ts';
+import { Publisher } from '../publisher.ts';
+import { sha256Hex } from '../project-targets.ts';
+import { ServedTree } from '../served-tree.ts';
+import type { SignedOfflineRoles } from '../create-repository.ts';
+import { compareWithGood, type Comparison } from './comparison.ts';
+import { RecoveryError } from './errors.ts';
+import { findForeignMetadata, removeForeignMetadata, type ForeignObject } from './foreign-metadata.ts';
+import { applyGoodState } from './good-state.ts';
+import type { RestoredProject } from './good-project.ts';
+import { readSource, type PublishedSource } from './published-source.ts';
+import { requireReplacedKeys, type StolenRole } from './stolen-keys.ts';
+
+export interface RecoverOptions {
+  readonly db: Executor;
+  readonly store: ObjectStore;
+  readonly index: IndexRow;
+  /** What was stolen. */
+  readonly stolen: readonly StolenRole[];
+  /** The last known good state, and the root from which it is verified. */
+  readonly source: PublishedSource;
+  readonly pinnedRoot: Uint8Array;
+  /** Files that the good state does not know and somebody vouches for (target paths). */
+  readonly keep: ReadonlySet<string>;
+  /** What the offline keys signed after the theft. */
+  readonly bundle: { readonly event: string; readonly roles: SignedOfflineRoles };
+  /** The new online keys. */
+  readonly signers: readonly Signer[];
+  /** Puts aside what the attacker left. */
+  readonly keepEvidence: (key: string, bytes: Uint8Array) => Promise<void>;
+  readonly actor: string;
+  readonly clock?: () => Date;
+}
+
+export interface RecoverReport {
+  readonly foreign: readonly ForeignObject[];
+  readonly comparison: Comparison;
+  readonly restored: readonly RestoredProject[];
+  readonly fsck: FsckReport;
+}
+
+/**
+ * Brings an index back after keys were stolen (PEP 458, "In the Event of a Key Compromise"): foreign metadata is put aside, every target is
+ * compared with the last known good state and restored or dropped, then the bundle with the new keys, every bin signed anew with them, a new
+ * snapshot and a new timestamp are published together. Clients forget the attacker's versions because timestamp and snapshot have other keys.
+ * The store lock must be held. Each step can be repeated: after any failure the same call goes on. Throws RecoveryError, PublicationError.
+ */
+export async function recoverIndex(options: RecoverOptions): Promise<RecoverReport> {
+  const { db, store, index, source, keep, actor } = options;
+  const clock = options.clock ?? (() => new Date());
+  const tree = new ServedTree(index.name);
+  await hold(options, clock());
+  const foreign = await findForeignMetadata(options);
+  await removeForeignMetadata(options, foreign, options.keepEvidence, clock());
+  await restoreOwnMetadata(options, tree);
+  const isPublished = (await findOfflineBundle(db, index.id, options.bundle.event))?.state === 'published';
+  if (!isPublished) await requireNewKeys(options, tree);
+  const comparison = await compareWithGood(options);
+  const context = { db, store, tree, indexId: index.id, source, now: clock() };
+  const restored = await applyGoodState(context, comparison, keep);
+  const detail = {
+    stolen: options.stolen.join(','),
+    foreign: foreign.length,
+    differences: comparison.differences.length,
+    projects: restored.length,
+  };
+  await submit(options, actor, detail, clock());
+  await publishAll(options, clock);
+  return { foreign, comparison, restored, fsck: await fsck({ db, store, index, clock }) };
+}
+
+async function hold({ db, index }: RecoverOptions, now: Date): Promise<void> {
+  await writeTransaction(db, (tx) =>
+    holdPublication(tx, {
+      indexId: index.id,
+      kind: 'recovery',
+      reason:
+        'Keys of this index were stolen and a recovery was begun; nothing is published until it is complete: go on with rind recover.',
+      now,
+    }),
+  );
+}
+
+/** Own metadata that the attacker replaced or removed, as far as the good state still has it. */
+async function restoreOwnMetadata(
+  { db, store, index, source }: RecoverOptions,
+  tree: ServedTree,
+): Promise<void> {
+  for (const { role, version, sha256, length } of await currentRoles(db, index.id)) {
+    if (role === 'timestamp') continue;
+    const key = tree.metadata(role, version);
+    const stored = await store.read(key);
+    if (stored !== undefined && sha256Hex(stored) === sha256) continue;
+    const bytes = await readSource(source, `metadata/${metadataFileName(role, version)}`, length);
+    if (bytes !== undefined && sha256Hex(bytes) === sha256) await store.put(key, bytes);
+  }
+}
+
+async function requireNewKeys(options: RecoverOptions, tree: ServedTree): Promise<void> {
+  const rows = await currentRoles(options.db, options.index.id);
+  const old = await readOfflineRoles(options.store, tree, new Map(rows.map((row) => [row.role, row])));
+  const { root, targets, bins } = options.bundle.roles;
+  requireReplacedKeys(old, new OfflineRoles(root, targets, bins), options.stolen);
+}
+
+/** From here on a crash is finished by whatever publisher starts next: it adopts the bundle before anything else. */
+async function submit(
+  { db, index, bundle }: RecoverOptions,
+  actor: string,
+  detail: AuditDetail,
+  now: Date,
+): Promise<void> {
+  const roles: readonly BundleRole[] = Object.entries(bundle.roles).map(([role, metadata]) => ({
+    role,
+    version: metadata.signed.version,
+    bytes: metadata.toBytes(),
+  }));
+  await writeTransaction(db, async (tx) => {
+    await releaseHold(tx, index.id);
+    await submitOfflineBundle(tx, { indexId: index.id, event: bundle.event, roles, now });
+    const subject = `event ${bundle.event.slice(0, 12)}`;
+    await appendAudit(tx, { indexId: index.id, at: now, actor, action: 'recover', subject, detail });
+  });
+}
+
+async function publishAll(options: RecoverOptions, clock: () => Date): Promise<void> {
+  const { db, store, index, signers, bundle } = options;
+  const publisher = new Publisher({ db, store, index, signers, clock, rootGrace: 0 });
+  try {
+    await publisher.start();
+    while ((await publisher.publishOnce()) !== undefined);
+  } finally {
+    await publisher.close();
+  }
+  const row = await findOfflineBundle(db, index.id, bundle.event);
+  if (row?.state === 'published') return;
+  throw new RecoveryError(
+    'CANNOT_PROCEED',
+    `The publisher refused the bundle: ${row?.reason ?? 'it waits'}; mend the reason and run the recovery again.`,
+  );
+}
