@@ -2,6 +2,7 @@ import { chunked } from './chunked.ts';
 import type { Executor, JournalRow, PublicationState } from './schema.ts';
 
 export type JournalKind =
+  | 'import'
   | 'upload'
   | 'yank'
   | 'unyank'

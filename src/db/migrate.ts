@@ -7,6 +7,7 @@ import { projectLife } from './migrations/0005-project-life.ts';
 import { evidence } from './migrations/0003-evidence.ts';
 import { publicationHolds } from './migrations/0007-publication-holds.ts';
 import { running } from './migrations/0006-running.ts';
+import { targetImports } from './migrations/0007-target-imports.ts';
 import type { Schema } from './schema.ts';
 
 /** Every migration there is, by name; only ever added to. */
@@ -18,6 +19,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0005-project-life': projectLife,
   '0006-running': running,
   '0007-publication-holds': publicationHolds,
+  '0007-target-imports': targetImports,
 };
 
 /** Brings the tables up to date, all or nothing. Throws NEWER_SCHEMA when a later version of Rind was here, MIGRATION_FAILED otherwise. */

@@ -365,7 +365,22 @@ export interface WitnessedHeadsTable {
   token_id: number | null;
 }
 
+/** An import of targets; see repository/import-targets.ts. */
+export interface ImportsTable {
+  id: Generated<number>;
+  index_id: number;
+  /** 'open', 'finished' or 'abandoned'. */
+  state: string;
+  /** JSON text. */
+  sources: string;
+  /** JSON text. */
+  position: string;
+  created_at: Timestamp;
+  finished_at: Timestamp | null;
+}
+
 export interface Schema {
+  imports: ImportsTable;
   indexes: IndexesTable;
   projects: ProjectsTable;
   releases: ReleasesTable;
@@ -399,6 +414,7 @@ export interface Schema {
 /** Where a query runs: the database, or a transaction of it (`Transaction<Schema>` is one too). */
 export type Executor = Kysely<Schema>;
 
+export type ImportRow = Selectable<ImportsTable>;
 export type IndexRow = Selectable<IndexesTable>;
 export type ProjectRow = Selectable<ProjectsTable>;
 export type ReleaseRow = Selectable<ReleasesTable>;
