@@ -8,9 +8,10 @@ import {
   touchToken,
   userOfToken,
 } from '../db/tokens.ts';
+import { CREDENTIALS_HINT } from './credentials.ts';
 import { RegistryError } from './errors.ts';
-import { ANONYMOUS, type Principal, type UserPrincipal, type Verb } from './principal.ts';
-import { generateToken, hashToken, isWellFormedToken } from './token.ts';
+import type { Principal, UserPrincipal, Verb } from './principal.ts';
+import { generateToken, hashToken } from './token.ts';
 
 export interface TokenRequest {
   /** Shown in lists; no secret. */
@@ -27,7 +28,6 @@ export interface TokenRequest {
 }
 
 const TOUCH_INTERVAL = 60_000;
-const HINT = "use the user name '__token__' and an API token of this index as the password";
 
 /** Makes a token and stores its hash; the text is returned once and can never be read again. Call it inside a write transaction. */
 export async function issueToken(
@@ -55,25 +55,15 @@ export async function issueToken(
 }
 
 /**
- * Reads an Authorization header (Basic with `__token__`, Bearer, or GitHub's and Warehouse's `token`) and looks the token up.
- * Nobody said who they are: anonymous.
+ * Looks a well-formed token up.
  *
  * @throws RegistryError NOT_AUTHENTICATED, without saying more than the holder of the token may know
  */
-export async function authenticate(
-  db: Executor,
-  authorization: string | undefined,
-  now: Date,
-): Promise<Principal> {
-  if (authorization === undefined) return ANONYMOUS;
-  const token = tokenFrom(authorization);
-  if (!isWellFormedToken(token)) {
-    throw notAuthenticated(`This is no API token of this index (a part may be missing): ${HINT}.`);
-  }
+export async function authenticateToken(db: Executor, token: string, now: Date): Promise<Principal> {
   const hash = hashToken(token);
   const row = await findTokenByHash(db, hash);
   if (row === undefined || !timingSafeEqual(Buffer.from(row.hash, 'hex'), Buffer.from(hash, 'hex'))) {
-    throw notAuthenticated(`This index does not know the API token: ${HINT}.`);
+    throw notAuthenticated(`This index does not know the API token: ${CREDENTIALS_HINT}.`);
   }
   requireValid(row, now);
   const principal = await principalOf(db, row);
@@ -101,20 +91,6 @@ async function principalOf(db: Executor, row: TokenRow): Promise<Principal> {
 /** What is known of a user, for as long as a request lasts. */
 export function userPrincipal({ id, name, is_admin }: UserRow): UserPrincipal {
   return { kind: 'user', userId: id, name, isAdmin: is_admin === 1 };
-}
-
-function tokenFrom(authorization: string): string {
-  const space = authorization.indexOf(' ');
-  const scheme = authorization.slice(0, Math.max(space, 0)).toLowerCase();
-  const credentials = authorization.slice(space + 1).trim();
-  if (scheme === 'bearer' || scheme === 'token') return credentials;
-  if (scheme !== 'basic') throw notAuthenticated(`The Authorization header is not understood: ${HINT}.`);
-  const pair = Buffer.from(credentials, 'base64').toString('utf8');
-  const colon = pair.indexOf(':');
-  if (colon === -1 || pair.slice(0, colon) !== '__token__') {
-    throw notAuthenticated(`User names and passwords are not accepted here: ${HINT}.`);
-  }
-  return pair.slice(colon + 1).trim();
 }
 
 function requireValid(row: TokenRow, now: Date): void {

@@ -1,5 +1,6 @@
 import { hasProjectRole, indexRole, projectRole } from '../db/members.ts';
 import type { Executor, IndexRow, ProjectRow } from '../db/schema.ts';
+import { CREDENTIALS_HINT } from './credentials.ts';
 import { RegistryError } from './errors.ts';
 import { userOf, type Principal, type TokenScope, type UserPrincipal, type Verb } from './principal.ts';
 
@@ -165,11 +166,9 @@ function placeName({ project }: Place): string {
   return project === undefined ? ' here' : ` in the project '${project.name}'`;
 }
 
-const HINT = "use the user name '__token__' and an API token of this index as the password";
-
 function notAuthenticated(verb: Verb): RegistryError {
   const subject = verb === 'upload' ? 'Uploading' : verb === 'read' ? 'Reading here' : 'This';
-  return new RegistryError('NOT_AUTHENTICATED', `${subject} needs an API token: ${HINT}.`);
+  return new RegistryError('NOT_AUTHENTICATED', `${subject} needs an API token: ${CREDENTIALS_HINT}.`);
 }
 
 function notPermitted(message: string, project?: string): RegistryError {

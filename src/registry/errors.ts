@@ -22,6 +22,7 @@ export type RegistryErrorCode =
   | 'INVALID_REQUEST'
   | 'FILE_TOO_LARGE'
   | 'BUSY'
+  | 'RATE_LIMITED'
   | 'NOT_YET_SIGNED';
 
 export interface RegistryErrorFields {

@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import type { Executor } from '../db/schema.ts';
+import type { RateLimitSettings } from '../registry/rate-limit.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { FormLimits } from './received-form.ts';
 
@@ -30,6 +32,10 @@ export interface ServerOptions {
   /** The address people use, when a reverse proxy is in front; may have a path. Only shown, never compared with a Host header. */
   readonly publicUrl?: string;
   readonly clock?: () => Date;
+  /** How often somebody may ask. */
+  readonly rateLimits?: RateLimitSettings;
+  /** Where a request comes from, when reverse proxies are trusted to say; the socket's address when absent. */
+  readonly addressOf?: (request: IncomingMessage) => string;
   /** The version of this program, for the OpenAPI document. */
   readonly version?: string;
   /** The store no longer knows what is on its medium (StorageError SYNC_FAILED): the process must end and start again. */

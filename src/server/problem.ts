@@ -39,6 +39,7 @@ const TITLES = new Map<number, string>([
   [415, 'Unsupported form'],
   [416, 'Range not satisfiable'],
   [417, 'Expectation failed'],
+  [429, 'Too many requests'],
   [500, 'Internal error'],
   [503, 'Not now'],
 ]);
@@ -66,6 +67,7 @@ const STATUS: Readonly<Record<RegistryErrorCode, number>> = {
   FILENAME_RETIRED: 400,
   FILE_TOO_LARGE: 413,
   BUSY: 503,
+  RATE_LIMITED: 429,
   NOT_YET_SIGNED: 503,
 };
 

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { Authenticator } from '../registry/authenticator.ts';
 import { BoundedPool } from '../registry/bounded-pool.ts';
 import { AccessWatch } from './access-watch.ts';
 import { Api } from './api/api.ts';
@@ -44,7 +45,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   let url = options.publicUrl === undefined ? '' : withSlash(options.publicUrl);
   const cache = new DocumentCache({ maxBytes: limits.cacheSize });
   const clock = options.clock ?? (() => new Date());
-  const guard = new Guard({ db: options.db, clock });
+  const authenticator = new Authenticator({
+    db: options.db,
+    clock,
+    ...optional('limits', options.rateLimits),
+  });
+  const guard = new Guard({ db: options.db, authenticator, ...optional('addressOf', options.addressOf) });
   const sites = mountSites({ ...options, clock }, limits, { cache, guard, url: () => url });
   const access = new AccessWatch({
     db: options.db,
@@ -75,6 +81,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const port = await listen(server, options.host, options.port);
   if (url === '') url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}/`;
   return { url, port, close: closer(server, limits.shutdownTimeout, () => access.stop()) };
+}
+
+function optional<Name extends string, Value>(
+  name: Name,
+  value: Value | undefined,
+): { [name in Name]?: Value } {
+  return value === undefined ? {} : ({ [name]: value } as { [name in Name]?: Value });
 }
 
 function mountSites(

@@ -467,7 +467,7 @@ describe('who may upload', () => {
   });
 
   it.each([
-    ['a password', () => basic('alice', 'secret'), 'User names and passwords are not accepted here'],
+    ['a password', () => basic('alice', 'secret'), 'The user name or the password is wrong'],
     ['another scheme', () => ({ Authorization: 'Digest x' }), 'The Authorization header is not understood'],
     [
       'a token of PyPI',
@@ -479,7 +479,11 @@ describe('who may upload', () => {
       () => basic('__token__', server.token.slice(0, -1)),
       'This is no API token of this index',
     ],
-    ['bytes that are no base64', () => ({ Authorization: 'Basic \u00ff\u00fe' }), 'User names and passwords'],
+    [
+      'bytes that are no base64',
+      () => ({ Authorization: 'Basic \u00ff\u00fe' }),
+      'The Authorization header is not understood',
+    ],
   ])('not somebody with %s', async (_, headers, reason) => {
     const answer = await server.upload(distribution, headers());
     expect(answer.status).toBe(401);

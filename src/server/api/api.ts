@@ -144,7 +144,8 @@ async function authorizeCall(
     case 'project': {
       const name = normalizeProjectName(parameters.get('project') ?? '');
       const project = await findProject(db, index.id, name);
-      if (project === undefined) {
+      // A deleted project is still there for whoever may restore it, and for nobody who reads.
+      if (project === undefined || (project.removed_at !== null && policy.verb === 'read')) {
         // Who may not even read here learns nothing about names; anonymous is asked who she is first.
         if (policy.verb !== 'read') requireKnown(principal);
         await authorize(db, principal, 'read', { index });
