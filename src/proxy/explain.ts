@@ -1,6 +1,7 @@
 import { InvalidPageError } from '../pypi/simple.ts';
 import {
   BadVersionNumberError,
+  EquivocationError,
   ExpiredMetadataError,
   LengthOrHashMismatchError,
   MalformedMetadataError,
@@ -42,6 +43,7 @@ function codeOf(error: unknown): VerdictCode {
 function repositoryCode(error: RepositoryError): VerdictCode {
   if (error instanceof ExpiredMetadataError) return 'expired';
   if (error instanceof BadVersionNumberError) return 'rollback';
+  if (error instanceof EquivocationError) return 'fork';
   if (error instanceof UnsignedMetadataError) return 'wrongly-signed';
   if (error instanceof LengthOrHashMismatchError) return 'tampered';
   if (error instanceof MalformedMetadataError) return 'malformed';

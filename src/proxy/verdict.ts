@@ -5,6 +5,7 @@
  * - `wrongly-signed`: fewer of the right keys signed than are needed
  * - `malformed`: metadata or a page that is none
  * - `expired`, `rollback`: signed once, but no longer, or not any more
+ * - `fork`: signed, but the index shows another history than before
  * - `not-signed`: listed or asked for, but no role signs it
  * - `incomplete`: signed, but its server does not have it
  * - `unreachable`: nothing came, or too slowly, so nothing can be said
@@ -17,6 +18,7 @@ export type VerdictCode =
   | 'malformed'
   | 'expired'
   | 'rollback'
+  | 'fork'
   | 'not-signed'
   | 'incomplete'
   | 'unreachable'
@@ -78,6 +80,11 @@ const EXPLANATIONS: Readonly<Record<VerdictCode, Explanation>> = {
     meaning:
       'You are shown an older state of the index than before, in which a mended hole may be open again; or it was restored from an old backup.',
     remedy: `Try once more, without a mirror if there is one; if it stays, ${ASK}.`,
+  },
+  fork: {
+    meaning:
+      'Somebody else can sign for this index and shows you other content than everybody else; or it was restored from a backup without saying so.',
+    remedy: `Install nothing from it, and ${ASK}: the public log of the index shows who is right.`,
   },
   'not-signed': {
     meaning: 'It was withdrawn a moment ago, or something on the way added it.',

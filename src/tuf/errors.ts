@@ -8,7 +8,8 @@ export type RepositoryErrorCode =
   | 'EQUAL_VERSION_NUMBER'
   | 'EXPIRED_METADATA'
   | 'LENGTH_OR_HASH_MISMATCH'
-  | 'ROLE_NOT_FOUND';
+  | 'ROLE_NOT_FOUND'
+  | 'EQUIVOCATION';
 
 /** What a {@link RepositoryError} knows about the metadata or target it refuses. */
 export interface RepositoryErrorDetails {
@@ -105,6 +106,18 @@ export class RoleNotFoundError extends RepositoryError {
 
   constructor(reason: string, details: RepositoryErrorDetails = {}) {
     super('ROLE_NOT_FOUND', reason, details);
+  }
+}
+
+/**
+ * The repository has two histories: what it shows now does not go on from what it showed before. Rightly signed, so either its online keys
+ * are in other hands, or it was restored from a copy that lacks what was published since.
+ */
+export class EquivocationError extends RepositoryError {
+  override readonly name = 'EquivocationError';
+
+  constructor(reason: string, details: RepositoryErrorDetails = {}) {
+    super('EQUIVOCATION', reason, details);
   }
 }
 

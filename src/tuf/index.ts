@@ -16,6 +16,7 @@ export type { DownloadErrorCode } from './download-error.ts';
 export {
   BadVersionNumberError,
   EqualVersionNumberError,
+  EquivocationError,
   ExpiredMetadataError,
   KeyError,
   LengthOrHashMismatchError,

@@ -9,10 +9,12 @@ import { metadataFileName } from '../tuf/layout.ts';
 import type { Root } from '../tuf/root.ts';
 import type { SignedType } from '../tuf/signed.ts';
 import type { Targets } from '../tuf/targets.ts';
+import type { Timestamp } from '../tuf/timestamp.ts';
 import { TrustedMetadataSet } from '../tuf/trusted-metadata-set.ts';
 import type { UpdaterConfig } from './config.ts';
 import { LocalFileError, downloadFailed, listedTooLong } from './errors.ts';
 import type { Fetcher } from './fetcher.ts';
+import { followLog, refuseTwin } from './followed-log.ts';
 import { downloadBytes } from './limited-download.ts';
 import type { MetadataDir } from './metadata-dir.ts';
 import type { MetadataMemory } from './metadata-memory.ts';
@@ -177,18 +179,31 @@ export class Session {
     if (local !== undefined) {
       await ignoreRefusal(this.trusted.updateTimestamp(local));
     }
+    // Only what the present keys signed is a memory of the log: new keys begin a new generation.
+    const known = this.trusted.timestamp === undefined ? undefined : local;
     this.#timestampAskedAt = performance.now();
-    await this.#obtain(metadataFileName('timestamp'), config.timestampMaxLength, undefined, async (bytes) => {
-      try {
-        const { version } = await this.trusted.updateTimestamp(bytes);
-        await this.#files.save('timestamp', version, bytes);
-      } catch (error) {
-        // 5.4.3.1: nothing new, and nothing in it counts.
-        if (!(error instanceof EqualVersionNumberError)) {
-          throw error;
-        }
-      }
-    });
+    const next = await this.#obtain(
+      metadataFileName('timestamp'),
+      config.timestampMaxLength,
+      undefined,
+      async (bytes) => ({ bytes, timestamp: await this.#newTimestamp(bytes) }),
+    );
+    if (next.timestamp === undefined) {
+      refuseTwin(known, next.bytes);
+      return;
+    }
+    await followLog(this.#context, known, next.timestamp);
+    await this.#files.save('timestamp', next.timestamp.version, next.bytes);
+  }
+
+  /** Undefined when it has the version of the trusted one (5.4.3.1): nothing new, and nothing in it counts. */
+  async #newTimestamp(bytes: Uint8Array): Promise<Timestamp | undefined> {
+    try {
+      return await this.trusted.updateTimestamp(bytes);
+    } catch (error) {
+      if (error instanceof EqualVersionNumberError) return undefined;
+      throw error;
+    }
   }
 
   /** Specification 5.5. */
