@@ -18,6 +18,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'src/**/*.test.tsx'],
+          setupFiles: ['test/support/property-seed.ts'],
           testTimeout: 180_000,
           hookTimeout: 60_000,
         },
@@ -26,6 +27,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts'],
+          setupFiles: ['test/support/property-seed.ts'],
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,

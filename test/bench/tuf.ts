@@ -1,4 +1,4 @@
-// `npm run bench:tuf [-- --write] [-- --rounds=N]`: what a client of an index with 20 million targets pays, beside
+// `npm run bench:tuf [-- --write] [-- --rounds=N] [-- --only=reading,hashed,succinct,memory]`: what a client of an index with 20 million targets pays, beside
 // python-tuf in the same run, in turns (A, B, A, B), and beside tuf-js where it finishes.
 import type { ChildProcess } from 'node:child_process';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -28,6 +28,8 @@ import type { BinLayout } from './tuf-tree.ts';
 const rounds = Number(
   process.argv.find((argument) => argument.startsWith('--rounds='))?.slice('--rounds='.length) ?? 9,
 );
+const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice('--only='.length);
+const isWanted = (part: string): boolean => only === undefined || only.split(',').includes(part);
 const WALKED_BINS = 1000;
 /** tuf-js needs minutes for one refresh of such an index; nobody waits that long. */
 const TUF_JS_LIMIT = 60_000;
@@ -402,10 +404,10 @@ const tools = await pythonTools().catch((error: unknown) => {
 const python = tools === undefined ? undefined : new Python(tools.python);
 console.log(`Node.js ${process.version}, ${machine()}, ${rounds} rounds`);
 try {
-  await benchReading(python);
-  await benchSessions('path_hash_prefixes', python);
-  await benchSessions('succinct_roles', python);
-  await benchMemory(tools?.python);
+  if (isWanted('reading')) await benchReading(python);
+  if (isWanted('hashed')) await benchSessions('path_hash_prefixes', python);
+  if (isWanted('succinct')) await benchSessions('succinct_roles', python);
+  if (isWanted('memory')) await benchMemory(tools?.python);
 } finally {
   python?.end();
   await rm(scratch.path, { recursive: true, force: true });

@@ -23,6 +23,8 @@ describe('the commands of package.json', () => {
       '.prettierrc.json',
     ];
     for (const name of copied) await cp(join(checkout, name), join(project, name), { recursive: true });
+    await mkdir(join(project, 'test', 'support'));
+    await writeFile(join(project, 'test', 'support', 'property-seed.ts'), 'export {};\n');
     // This project has no public API to describe.
     await writeFile(join(project, 'scripts', 'api-page.mjs'), '');
     await mkdir(join(project, 'node_modules'));

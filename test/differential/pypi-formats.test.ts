@@ -38,7 +38,8 @@ type Question = readonly [kind: string, argument: unknown];
 
 const ORACLE = join(import.meta.dirname, 'packaging_oracle.py');
 /** Another one on every run; a failure names it. */
-const SEED = Number(process.env['RIND_SEED'] ?? Date.now() % 2 ** 31);
+// One seed, so that a run says something about the change it judges; `npm run fuzz` looks for new cases.
+const SEED = Number(process.env['RIND_SEED'] ?? 20_261_122);
 
 describe(`the PyPA formats beside Python's packaging, zipfile, tarfile and html.parser (RIND_SEED=${SEED})`, () => {
   const tools = whenAvailable(pythonTools);

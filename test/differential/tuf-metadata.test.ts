@@ -9,7 +9,8 @@ import { tufJsJudge } from './tuf-js-judge.ts';
 import type { Answer, Judge } from './verdict.ts';
 
 /** Another one on every run; a failure names it. */
-const SEED = Number(process.env['RIND_SEED'] ?? Date.now() % 2 ** 31);
+// One seed, so that a run says something about the change it judges; `npm run fuzz` looks for new cases.
+const SEED = Number(process.env['RIND_SEED'] ?? 20_261_122);
 const CASES = 16 * BATCH;
 
 async function disagreements(judge: Judge): Promise<string[]> {

@@ -72,7 +72,7 @@ describe('kill -9 of the server', () => {
   });
 
   it('at random moments under parallel uploads loses nothing that was answered 200, and fsck is clean each time', async () => {
-    const seed = Number(process.env['RIND_TEST_SEED'] ?? Date.now() & 0x7fffffff);
+    const seed = Number(process.env['RIND_SEED'] ?? 20_261_122);
     const random = randomNumbers(seed);
     const folder = join(scratch.path, 'random');
     await cp(fresh, folder, { recursive: true });
@@ -171,9 +171,9 @@ describe('kill -9 of the server', () => {
     expect(await upload(prepared, existing)).toMatchObject({ status: 200 });
     await prepared.stop();
 
-    // Every second point, the odd or the even ones; RIND_TEST_CRASH_STEP=1 takes them all.
+    // Every second point; RIND_TEST_CRASH_STEP=1 takes them all.
     const step = Number(process.env['RIND_TEST_CRASH_STEP'] ?? 2);
-    let k = 1 + Math.floor(Math.random() * step) - step;
+    let k = 1 - step;
     let end = Number.POSITIVE_INFINITY;
     const points: number[] = [];
     const next = (): number | undefined => {
