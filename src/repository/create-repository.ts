@@ -5,6 +5,7 @@ import { findRoleVersion, highestVersions } from '../db/roles.ts';
 import type { Executor, IndexRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { RoleTree } from '../transparency/role-tree.ts';
 import { Metadata, signMetadata } from '../tuf/metadata.ts';
 import type { Root } from '../tuf/root.ts';
 import type { Signer } from '../tuf/signer.ts';
@@ -12,9 +13,11 @@ import { ROLE_NAME_FIELD, Targets } from '../tuf/targets.ts';
 import { prepareDraft, snapshotEntry } from './draft.ts';
 import { PublicationError } from './errors.ts';
 import { expiryFrom } from './expiry.ts';
+import { expirySettingsOf, type ExpirySettings } from './expiry-settings.ts';
 import { OfflineRoles, requireSignedRoles } from './offline-roles.ts';
 import { OnlineKeys } from './online-keys.ts';
 import { profileNamed, type Profile } from './profile.ts';
+import { nodeSha256, PublicLog } from './public-log.ts';
 import { publish, recoverPublication, type PublicationContext } from './publication.ts';
 import { sha256Hex } from './project-targets.ts';
 import { ServedTree } from './served-tree.ts';
@@ -78,7 +81,11 @@ export async function createRepository(options: CreateRepositoryOptions): Promis
   const stored = await ensureRoot(context, root);
   if (recovery?.outcome !== 'finished') {
     const roles = new OfflineRoles(stored, targets, bins);
-    await publishFirst(context, { roles, claimed }, { keys, profile, now: clock() });
+    await publishFirst(
+      context,
+      { roles, claimed },
+      { keys, expiry: expirySettingsOf(profile), now: clock() },
+    );
   }
   return { root: stored, fingerprint: sha256Hex(stored.signedBytes) };
 }
@@ -105,7 +112,7 @@ async function ensureRoot(
 async function publishFirst(
   context: PublicationContext,
   { roles, claimed }: { readonly roles: OfflineRoles; readonly claimed: Metadata<Targets> },
-  signing: { readonly keys: OnlineKeys; readonly profile: Profile; readonly now: Date },
+  signing: { readonly keys: OnlineKeys; readonly expiry: ExpirySettings; readonly now: Date },
 ): Promise<void> {
   const recentlyClaimed = await firstRecentlyClaimed(context, roles, signing);
   const root = signedRole('root', roles.root);
@@ -119,7 +126,13 @@ async function publishFirst(
   const entries = SnapshotEntries.of(delegators.map((role) => snapshotEntry(role, roles)));
   const { draft } = await prepareDraft(
     context,
-    { offline: roles, roles: new Map(), entries },
+    {
+      offline: roles,
+      roles: new Map(),
+      entries,
+      log: PublicLog.empty(),
+      roleTree: RoleTree.of([...delegators, root], nodeSha256),
+    },
     { journalIds: [], targetChanges: [], pages: new Map(), copies: [], due: roles.layout.names },
     signing,
   );
@@ -135,13 +148,13 @@ async function publishFirst(
 async function firstRecentlyClaimed(
   context: PublicationContext,
   roles: OfflineRoles,
-  { keys, profile, now }: { readonly keys: OnlineKeys; readonly profile: Profile; readonly now: Date },
+  { keys, expiry, now }: { readonly keys: OnlineKeys; readonly expiry: ExpirySettings; readonly now: Date },
 ): Promise<SignedRole> {
   const role = 'recently-claimed';
   const versions = await highestVersions(context.db, context.indexId, [role]);
   const content = new Targets({
     version: keys.versionAfter(role, versions.get(role)),
-    expires: expiryFrom(now, profile.onlineLifetime),
+    expires: expiryFrom(now, expiry.bins.lifetime),
     targets: new Map(),
     unrecognizedFields: new Map([[ROLE_NAME_FIELD, role]]),
   });

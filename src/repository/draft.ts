@@ -2,13 +2,15 @@ import { highestVersions } from '../db/roles.ts';
 import type { TargetChange } from '../db/publications.ts';
 import type { RoleRow } from '../db/schema.ts';
 import { targetPathPrefix, targetsOfRange } from '../db/targets.ts';
+import type { RoleTree } from '../transparency/role-tree.ts';
 import { Metadata, signMetadata } from '../tuf/metadata.ts';
 import { encodeBin, type BinTarget } from './bins.ts';
 import { PublicationError } from './errors.ts';
 import { expiryFrom } from './expiry.ts';
+import { windowOf, type ExpirySettings } from './expiry-settings.ts';
 import type { OfflineRoles } from './offline-roles.ts';
 import type { OnlineKeys } from './online-keys.ts';
-import type { Profile } from './profile.ts';
+import type { PublicLog } from './public-log.ts';
 import { writeRolesEarly, type PublicationContext, type PublicationDraft } from './publication.ts';
 import { sha256Hex } from './project-targets.ts';
 import { signedRole, signEncoded, type SignedRole, type WrittenRole } from './signed-role.ts';
@@ -21,6 +23,10 @@ export interface PublishedState {
   /** Every public role, offline ones included. Those of a publication are put in when it is public: a copy would cost more with each bin. */
   readonly roles: Map<string, RoleRow>;
   readonly entries: SnapshotEntries;
+  /** Every publication up to now. */
+  readonly log: PublicLog;
+  /** Over every public role. */
+  readonly roleTree: RoleTree;
 }
 
 /** What a draft is to contain beside snapshot and timestamp. */
@@ -31,12 +37,14 @@ export interface DraftContent {
   readonly copies: readonly { readonly from: string; readonly to: string }[];
   /** Roles whose signatures have become old. */
   readonly due: readonly string[];
+  /** Roles that were signed elsewhere and become public with it. */
+  readonly alongside?: readonly SignedRole[];
 }
 
 /** What signing needs. */
 export interface Signing {
   readonly keys: OnlineKeys;
-  readonly profile: Profile;
+  readonly expiry: ExpirySettings;
   readonly now: Date;
 }
 
@@ -49,6 +57,7 @@ const SIGNED_AT_ONCE = 512;
 export interface PreparedDraft {
   readonly draft: PublicationDraft;
   readonly entries: SnapshotEntries;
+  readonly roleTree: RoleTree;
 }
 
 /**
@@ -68,11 +77,10 @@ export async function prepareDraft(
   const others = due.has('recently-claimed') ? ['recently-claimed'] : [];
   const names = [...changesByBin.keys(), ...others, 'snapshot', 'timestamp'];
   const highest = await highestVersions(context.db, context.indexId, names);
-  const expires = expiryFrom(signing.now, signing.profile.onlineLifetime);
   const next = (role: string) => ({
     role,
     version: signing.keys.versionAfter(role, highest.get(role)),
-    expires,
+    expires: expiryFrom(signing.now, windowOf(signing.expiry, role).lifetime),
   });
 
   const signBin = async ([role, changes]: readonly [string, readonly TargetChange[]]) =>
@@ -96,13 +104,17 @@ export async function prepareDraft(
     signed.push(made);
     snapshot = { version: made.version, length: made.bytes.length, sha256: made.sha256 };
   }
-  const timestampText = encodeTimestamp({ ...next('timestamp'), snapshot });
+  const roleTree = state.roleTree.with([...listed, ...(content.alongside ?? [])]);
+  const log = { ...state.log.head, roles: roleTree.root };
+  const timestampText = encodeTimestamp({ ...next('timestamp'), snapshot, log });
   const timestamp = await signEncoded(next('timestamp'), timestampText, signers('timestamp'));
   const { journalIds, targetChanges, pages, copies } = content;
   const snapshotVersion = snapshot.version;
+  const roles = { roles: signed, written, timestamp, snapshotVersion };
   return {
-    draft: { roles: signed, written, timestamp, snapshotVersion, journalIds, targetChanges, pages, copies },
+    draft: { ...roles, log: state.log, journalIds, targetChanges, pages, copies },
     entries,
+    roleTree,
   };
 }
 

@@ -7,6 +7,8 @@ export type PublicationErrorCode =
   | 'MISSING_SIGNER'
   | 'UNUSABLE_METADATA'
   | 'UNKNOWN_PROFILE'
+  | 'UNSOUND_EXPIRY'
+  | 'CLOCK_STEPPED'
   | 'ON_HOLD'
   | 'CLOSED';
 

@@ -3,19 +3,22 @@ import { DatabaseError } from '../db/errors.ts';
 import { acquireLease } from '../db/leases.ts';
 import { lastPublication, settleJournal } from '../db/publications.ts';
 import { findHold } from '../db/publication-holds.ts';
+import type { TargetChange } from '../db/publications.ts';
 import { nextOfflineBundle, setBundleState } from '../db/offline-bundles.ts';
 import { currentRoles, forgetRoles } from '../db/roles.ts';
 import type { Executor, IndexRow, OfflineBundleRow, OfflineBundleState, RoleRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { RoleTree } from '../transparency/role-tree.ts';
 import type { Signer } from '../tuf/signer.ts';
 import { planAdoption, type Adoption } from './adoption.ts';
 import { requireFreeVersions } from './create-repository.ts';
-import { prepareDraft, snapshotEntry, type PublishedState } from './draft.ts';
+import { prepareDraft, snapshotEntry, type DraftContent, type PublishedState } from './draft.ts';
 import { errorFields, PublicationError } from './errors.ts';
+import { expirySettingsOf, requireSoundWindows, type ExpirySettings } from './expiry-settings.ts';
 import { readOfflineRoles, type OfflineRoles } from './offline-roles.ts';
 import { OnlineKeys } from './online-keys.ts';
-import { profileNamed, type Profile } from './profile.ts';
+import { profileNamed } from './profile.ts';
 import {
   publish,
   recoverPublication,
@@ -23,9 +26,11 @@ import {
   type PublicationDraft,
   type Recovery,
 } from './publication.ts';
+import { nodeSha256, PublicLog } from './public-log.ts';
 import { Renewals } from './renewals.ts';
 import { ServedTree } from './served-tree.ts';
 import { withoutBytes } from './signed-role.ts';
+import { SigningClock } from './signing-clock.ts';
 import { SnapshotEntries } from './snapshot.ts';
 import { waitingChanges } from './waiting-changes.ts';
 
@@ -42,6 +47,11 @@ export interface PublisherOptions {
   /** The online keys of the index. */
   readonly signers: readonly Signer[];
   readonly clock?: () => Date;
+  /** What the clock is watched with, and whether it is believed whatever was signed before: see SigningClock. */
+  readonly elapsed?: (() => number) | undefined;
+  readonly isClockTrusted?: boolean | undefined;
+  /** In place of what the profile says. */
+  readonly expiry?: ExpirySettings | undefined;
   readonly log?: PublisherLog;
   /** Who holds the lease, for people. */
   readonly holder?: string;
@@ -76,14 +86,16 @@ export class Publisher {
   readonly #db: Executor;
   readonly #store: ObjectStore;
   readonly #index: IndexRow;
-  readonly #profile: Profile;
+  readonly #expiry: ExpirySettings;
   readonly #keys: OnlineKeys;
-  readonly #clock: () => Date;
+  readonly #clock: SigningClock;
   readonly #log: PublisherLog | undefined;
   readonly #holder: string;
   readonly #rootGrace: number;
   readonly #tree: ServedTree;
   #epoch: number | undefined;
+  /** What the signing clock said last. */
+  #now: Date;
   #state: PublishedState | undefined;
   readonly #renewals: Renewals;
   #finished: Recovery | undefined;
@@ -101,10 +113,17 @@ export class Publisher {
     this.#db = options.db;
     this.#store = options.store;
     this.#index = options.index;
-    this.#profile = profile;
-    this.#renewals = new Renewals(profile);
+    this.#expiry = options.expiry ?? expirySettingsOf(profile);
+    requireSoundWindows(this.#expiry);
+    this.#renewals = new Renewals(this.#expiry);
     this.#keys = new OnlineKeys(options.signers);
-    this.#clock = options.clock ?? (() => new Date());
+    this.#clock = new SigningClock({
+      clock: options.clock ?? (() => new Date()),
+      elapsed: options.elapsed,
+      isTrusted: options.isClockTrusted,
+      onStep: (step) => this.#tellStep(step),
+    });
+    this.#now = (options.clock ?? (() => new Date()))();
     this.#log = options.log;
     this.#holder = options.holder ?? `${hostname()}:${process.pid}`;
     this.#rootGrace = options.rootGrace ?? ROOT_GRACE;
@@ -114,7 +133,7 @@ export class Publisher {
   /** Takes the lease, decides about what a crash left open, and reads what is public. Throws NO_REPOSITORY before the ceremony, ON_HOLD while nothing may be published. */
   async start(): Promise<void> {
     this.#epoch = await writeTransaction(this.#db, (tx) =>
-      acquireLease(tx, this.#index.id, this.#holder, this.#clock()),
+      acquireLease(tx, this.#index.id, this.#holder, this.#now),
     );
     await this.#requireNoHold();
     await this.#readyState();
@@ -135,16 +154,45 @@ export class Publisher {
     const run = this.#running.then(async () => {
       if (this.#closed || this.#epoch === undefined) throw closedError();
       await this.#requireNoHold();
-      await this.#readyState();
+      this.#readClock(await this.#readyState());
       return work(this.#context());
     });
     this.#running = run.catch(() => undefined);
     return run;
   }
 
+  /** Makes targets public that are no files of this index (import), as one publication between the others. Throws as `publishOnce`. */
+  publishTargets(targetChanges: readonly TargetChange[]): Promise<void> {
+    const run = this.#running.then(async () => {
+      if (this.#closed || this.#epoch === undefined) throw closedError();
+      try {
+        await this.#requireNoHold();
+        const state = await this.#readyState();
+        const now = this.#readClock(state, earliestExpiry(state.offline));
+        await this.#publishContent(state, { ...NOTHING_ELSE, targetChanges, due: [] }, now);
+      } catch (error) {
+        this.#state = undefined;
+        this.#renewals.reset();
+        throw error;
+      }
+    });
+    this.#running = run.catch(() => undefined);
+    return run;
+  }
+
+  /** How many bins share the targets; 0 before `start`. */
+  get binCount(): number {
+    return this.#state?.offline.layout.names.length ?? 0;
+  }
+
   /** When to look for renewals next: never later than the first of them is due. */
   nextRenewal(): Date {
     return this.#renewals.next;
+  }
+
+  /** When the clock last jumped ahead while this publisher ran. */
+  clockSteppedForward(): Date | undefined {
+    return this.#clock.steppedForward;
   }
 
   /** Undefined while it is not known: before `start` and after an error. */
@@ -173,6 +221,7 @@ export class Publisher {
       const state = await this.#readyState();
       const finished = this.#finished;
       this.#finished = undefined;
+      this.#readClock(state);
       return finished ?? (await this.#publishBundle(state)) ?? (await this.#publishChanges(state));
     } catch (error) {
       // What is public is uncertain now: the next call recovers first.
@@ -186,7 +235,7 @@ export class Publisher {
   /** Makes the next step of a ceremony's bundle public, if one waits. One that cannot be published is refused, and nothing else waits for it. */
   async #publishBundle(state: PublishedState): Promise<Publication | undefined> {
     const bundle = await nextOfflineBundle(this.#db, this.#index.id);
-    const now = this.#clock();
+    const now = this.#now;
     if (bundle === undefined || now < this.#timeOfNextStep(bundle)) return undefined;
     let adoption: Adoption;
     try {
@@ -220,21 +269,23 @@ export class Publisher {
     const kept = new Map([...state.roles].filter(([role]) => !gone.has(role)));
     const next = {
       offline,
+      log: state.log,
+      roleTree: forgotten.length === 0 ? state.roleTree : RoleTree.of(kept.values(), nodeSha256),
       roles: kept,
       entries: entriesOf(kept.values(), offline).with(signed.map((role) => snapshotEntry(role, offline))),
     };
-    const { draft, entries } = await prepareDraft(
+    const offlineRoles = root === undefined ? signed : [...signed, root];
+    const { draft, ...prepared } = await prepareDraft(
       context,
       next,
-      { journalIds: [], targetChanges: [], pages: new Map(), copies: [], due },
-      { keys: this.#keys, profile: this.#profile, now },
+      { ...NOTHING_ELSE, due, alongside: offlineRoles },
+      { keys: this.#keys, expiry: this.#expiry, now },
     );
-    const offlineRoles = root === undefined ? signed : [...signed, root];
     const whole = { ...draft, roles: [...signed, ...draft.roles], root, offlineRoles };
-    await publish(context, whole);
+    const log = await publish(context, whole);
     if (forgotten.length > 0)
       await writeTransaction(this.#db, (tx) => forgetRoles(tx, context.indexId, forgotten));
-    this.#state = { offline, entries, roles: kept };
+    this.#state = { offline, ...prepared, log, roles: kept };
     putRows(kept, whole, this.#index.id, now);
     this.#renewals.reset();
     return { journalIds: [], changedPaths: [] };
@@ -245,7 +296,7 @@ export class Publisher {
     state: OfflineBundleState,
     reason: string | null,
   ): Promise<void> {
-    await writeTransaction(this.#db, (tx) => setBundleState(tx, bundle.id, state, this.#clock(), reason));
+    await writeTransaction(this.#db, (tx) => setBundleState(tx, bundle.id, state, this.#now, reason));
   }
 
   #timeOfNextStep({ root_published_at: time }: OfflineBundleRow): Date {
@@ -253,8 +304,7 @@ export class Publisher {
   }
 
   async #publishChanges(state: PublishedState): Promise<Publication | undefined> {
-    const context = this.#context();
-    const now = this.#clock();
+    const now = this.#readClock(state, earliestExpiry(state.offline));
     const due = this.#renewals.take(state, now);
     const { failures, ...changes } = await waitingChanges(this.#db, this.#store, this.#tree, this.#index.id);
     for (const { project, error } of failures) {
@@ -264,14 +314,18 @@ export class Publisher {
       );
     }
     if (changes.targetChanges.length === 0 && due.length === 0) return this.#settle(changes.journalIds);
-    const { draft, entries } = await prepareDraft(
-      context,
-      state,
-      { ...changes, due },
-      { keys: this.#keys, profile: this.#profile, now },
-    );
-    await publish(context, draft);
-    this.#state = { offline: state.offline, entries, roles: state.roles };
+    return this.#publishContent(state, { ...changes, due }, now);
+  }
+
+  async #publishContent(state: PublishedState, content: DraftContent, now: Date): Promise<Publication> {
+    const context = this.#context();
+    const { draft, ...prepared } = await prepareDraft(context, state, content, {
+      keys: this.#keys,
+      expiry: this.#expiry,
+      now,
+    });
+    const log = await publish(context, draft);
+    this.#state = { offline: state.offline, ...prepared, log, roles: state.roles };
     putRows(state.roles, draft, this.#index.id, now);
     this.#log?.info(
       {
@@ -292,6 +346,19 @@ export class Publisher {
     const { indexId, epoch } = this.#context();
     await writeTransaction(this.#db, (tx) => settleJournal(tx, indexId, epoch, journalIds));
     return { journalIds, changedPaths: [] };
+  }
+
+  /** The time to sign with. Throws CLOCK_STEPPED. */
+  #readClock({ roles }: PublishedState, offlineExpires?: Date): Date {
+    const signedAt = roles.get('timestamp')?.signed_at;
+    const lastSigned = signedAt === undefined ? undefined : new Date(signedAt);
+    this.#now = this.#clock.time({ lastSigned, offlineExpires });
+    return this.#now;
+  }
+
+  #tellStep(milliseconds: number): void {
+    const seconds = Math.round(milliseconds / 1000);
+    this.#log?.warn({ index: this.#index.name, seconds }, 'the clock of this machine was set');
   }
 
   async #requireNoHold(): Promise<void> {
@@ -319,7 +386,9 @@ export class Publisher {
     await this.#keys.readSignedVersions();
     const roles = await this.#readRoles();
     const offline = await readOfflineRoles(this.#store, this.#tree, roles);
-    this.#state = { offline, roles, entries: entriesOf(roles.values(), offline) };
+    const roleTree = RoleTree.of(roles.values(), nodeSha256);
+    const log = await PublicLog.open(this.#context());
+    this.#state = { offline, roles, entries: entriesOf(roles.values(), offline), log, roleTree };
     return this.#state;
   }
 
@@ -335,15 +404,22 @@ export class Publisher {
       tree: this.#tree,
       indexId: this.#index.id,
       epoch: this.#epoch ?? 0,
-      clock: this.#clock,
+      clock: () => this.#now,
     };
   }
 }
 
+/** A draft without changes of the index. */
+const NOTHING_ELSE = { journalIds: [], targetChanges: [], pages: new Map(), copies: [] };
 /** A minute: clients ask for the timestamp right after the root. */
 const ROOT_GRACE = 60_000;
 /** Roles that no snapshot lists. */
 const UNLISTED: ReadonlySet<string> = new Set(['root', 'snapshot', 'timestamp']);
+
+/** When the first of the roles expires without which no client accepts anything. */
+function earliestExpiry({ root, targets, bins }: OfflineRoles): Date {
+  return new Date(Math.min(...[root, targets, bins].map(({ signed }) => signed.expires.getTime())));
+}
 
 function closedError(): PublicationError {
   return new PublicationError('CLOSED', 'This publisher was not started, or is closed.');

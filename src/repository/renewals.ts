@@ -1,7 +1,7 @@
 import type { RoleRow } from '../db/schema.ts';
+import type { ExpirySettings } from './expiry-settings.ts';
 import { dueRoles, nextRenewal, type SignedRole } from './expiry.ts';
 import type { OfflineRoles } from './offline-roles.ts';
-import type { Profile } from './profile.ts';
 
 /** Roles renewed by one publication, and their bytes; the rest follows in the next, so that no upload waits long for renewals. */
 const RENEWED_TOGETHER = 64;
@@ -16,14 +16,14 @@ interface PublicRoles {
 
 /** Hands out what is to be signed anew, portion by portion. Looks at all roles only when something may be due: a publication must not cost more because there are many bins. */
 export class Renewals {
-  readonly #profile: Profile;
+  readonly #settings: ExpirySettings;
   #next = new Date(0);
-  #due: readonly string[] = [];
+  /** With the version that is to be replaced. */
+  #due: readonly { readonly role: string; readonly version: number }[] = [];
   #taken = 0;
-  #listedAt = new Date(0);
 
-  constructor(profile: Profile) {
-    this.#profile = profile;
+  constructor(settings: ExpirySettings) {
+    this.#settings = settings;
   }
 
   /** When to look next: never later than the first role is due. */
@@ -53,9 +53,10 @@ export class Renewals {
     const portion: string[] = [];
     let length = 0;
     while (this.#taken < this.#due.length && portion.length < RENEWED_TOGETHER && length < RENEWED_LENGTH) {
-      const row = roles.get(this.#due[this.#taken++] ?? '');
+      const due = this.#due[this.#taken++];
+      const row = roles.get(due?.role ?? '');
       // Signed since for another reason.
-      if (row === undefined || new Date(row.signed_at) >= this.#listedAt) continue;
+      if (row === undefined || row.version !== due?.version) continue;
       portion.push(row.role);
       length += row.length;
     }
@@ -68,9 +69,11 @@ export class Renewals {
       if (ONLINE.has(role) || offline.layout.has(role))
         online.push({ role, version, signedAt: new Date(signed_at) });
     }
-    this.#due = dueRoles(online, this.#profile, now);
+    this.#due = dueRoles(online, this.#settings, now).map((role) => ({
+      role,
+      version: roles.get(role)?.version ?? 0,
+    }));
     this.#taken = 0;
-    this.#listedAt = now;
-    if (this.#due.length === 0) this.#next = nextRenewal(online, this.#profile) ?? this.#next;
+    if (this.#due.length === 0) this.#next = nextRenewal(online, this.#settings) ?? this.#next;
   }
 }

@@ -80,16 +80,19 @@ export class Upkeep {
     return false;
   }
 
-  async #isDue({ db, indexId }: PublicationContext): Promise<boolean> {
-    const now = this.#clock().getTime();
+  async #isDue({ db, indexId, clock }: PublicationContext): Promise<boolean> {
+    const now = clock().getTime();
+    // What was published right before the clock jumped ahead looks old and may be young.
+    const stepped = this.#publisher.clockSteppedForward();
+    if (stepped !== undefined && now - stepped.getTime() < this.#settings.gracePeriod) return false;
     // A clock that was set back does not put the next collection off for long.
     if (this.#next.getTime() > now + this.#settings.interval)
       this.#next = new Date(now + this.#settings.interval);
     return now >= this.#next.getTime() || isCollectionWanted(db, indexId);
   }
 
-  async #begin({ db, store, tree, indexId }: PublicationContext): Promise<Running> {
-    const now = this.#clock();
+  async #begin({ db, store, tree, indexId, clock }: PublicationContext): Promise<Running> {
+    const now = clock();
     const requestedUntil = await lastRequest(db, indexId);
     const settings = this.#settings;
     return {
@@ -98,8 +101,8 @@ export class Upkeep {
     };
   }
 
-  async #finish({ db, indexId, epoch }: PublicationContext, running: Running): Promise<void> {
-    const now = this.#clock();
+  async #finish({ db, indexId, epoch, clock }: PublicationContext, running: Running): Promise<void> {
+    const now = clock();
     this.#next = new Date(now.getTime() + this.#settings.interval);
     const { report } = running.collection;
     const temporaries = (await this.#removeTemporaries?.(new Date(now.getTime() - TEMPORARY_LIFETIME))) ?? 0;
