@@ -30,7 +30,9 @@ export default defineConfig({
           setupFiles: ['test/support/property-seed.ts'],
           testTimeout: 600_000,
           hookTimeout: 600_000,
-          fileParallelism: false,
+          // Most of the time is waiting for processes and disks; each file has its own ports and folders.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
