@@ -25,7 +25,9 @@ let client: StoreClient;
 let context: ChangeContext;
 
 beforeEach(async () => {
-  fixture = await IndexFixture.create();
+  fixture = await IndexFixture.open();
+  fixture.bins = 4;
+  await fixture.createRepository();
   publisher = await fixture.startedPublisher();
   const { db, index, clock } = fixture;
   context = { db, index, clock };
@@ -71,7 +73,11 @@ describe('yank', () => {
     expect((await page('flask'))?.files.every(({ yanked }) => yanked === undefined)).toBe(true);
   });
 
-  it.each(['two\nlines', 'a\u0000b', 'x'.repeat(501)])('refuses %j as a reason', async (reason) => {
+  it.each([
+    ['of two lines', 'two\nlines'],
+    ['with a control character', 'a\u0000b'],
+    ['that is too long', 'x'.repeat(501)],
+  ])('refuses a reason %s', (_, reason) => {
     expect(() => yank(context, CLI, 'flask', { version: '1.0' }, reason)).toThrow(/A reason is one line/);
   });
 });

@@ -10,8 +10,9 @@ import { Guard, refuseCrossSite } from './guard.ts';
 import { HomePage } from './home-page.ts';
 import type { ServerLimits, ServerOptions } from './options.ts';
 import { DEFAULT_FORM_LIMITS } from './received-form.ts';
-import { RequestHandler, type MountedSite } from './request-handler.ts';
+import { RequestHandler } from './request-handler.ts';
 import { Site } from './site.ts';
+import { Sites } from './sites.ts';
 import { handleUpload, UploadGate } from './upload-route.ts';
 
 /** Defaults of everything that bounds the server. */
@@ -35,6 +36,12 @@ export interface RunningServer {
   /** The public URL if one was given, else the address it listens on; ends with `/`. */
   readonly url: string;
   readonly port: number;
+  /** Serves one more index from now on; nothing happens when it is served already. */
+  mount(index: { readonly id: number; readonly name: string }): Promise<void>;
+  /** Serves an index no longer. */
+  unmount(name: string): void;
+  /** Pages in memory are old: something was published. */
+  published(event: { readonly indexId: number; readonly changedPaths: readonly string[] }): void;
   /** Takes no new connections, lets requests under way end, then resolves. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -54,7 +61,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const sites = mountSites({ ...options, clock }, limits, { cache, guard, url: () => url });
   const access = new AccessWatch({
     db: options.db,
-    sites: () => [...sites.values()].map(({ site }) => site),
+    sites: () => [...sites.byName.values()].map(({ site }) => site),
     cache,
     log: options.log,
   });
@@ -62,7 +69,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const handler = new RequestHandler({
     cache,
     guard,
-    sites,
+    sites: sites.byName,
     store: options.store,
     log: options.log,
     pathPrefix: url === '' ? '' : new URL(url).pathname.replace(/\/$/, ''),
@@ -80,7 +87,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   server.on('clientError', answerClientError);
   const port = await listen(server, options.host, options.port);
   if (url === '') url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}/`;
-  return { url, port, close: closer(server, limits.shutdownTimeout, () => access.stop()) };
+  return {
+    url,
+    port,
+    mount: async (index) => {
+      sites.mount(index);
+      await access.look();
+    },
+    unmount: (name) => sites.unmount(name),
+    published: (event) => sites.published(event),
+    close: closer(server, limits.shutdownTimeout, () => access.stop()),
+  };
 }
 
 function optional<Name extends string, Value>(
@@ -90,42 +107,45 @@ function optional<Name extends string, Value>(
   return value === undefined ? {} : ({ [name]: value } as { [name in Name]?: Value });
 }
 
+/** The indexes that are served; changes while the server runs. */
 function mountSites(
   options: ServerOptions & { readonly clock: () => Date },
   limits: ServerLimits,
   shared: { readonly cache: DocumentCache; readonly guard: Guard; readonly url: () => string },
-): ReadonlyMap<string, MountedSite> {
+): Sites {
   const { db, store, queue, log, clock } = options;
   const { cache, guard, url } = shared;
   const inspections = new BoundedPool(INSPECTIONS);
   const gate = new UploadGate(limits.maxUploads);
-  const sites = new Map<string, MountedSite>();
-  for (const index of options.indexes) {
-    const site = new Site(index, db, store);
-    const context = { db, store, index, clock, inspections };
-    const published = (project: string): void =>
-      site.addressesOf(project).forEach((address) => cache.forget(address));
-    const environment = { context, queue, limits, log, published };
-    const api = new Api({
-      endpoints: ENDPOINTS,
-      context,
-      guard,
-      queue,
-      version: options.version ?? '0',
-      publicationTimeout: limits.publicationTimeout,
-      published,
-    });
-    sites.set(index.name, {
-      site,
-      home: new HomePage(site, { db, store, url, clock }),
-      upload: async (request, response) => {
-        refuseCrossSite(request);
-        await handleUpload(environment, gate, await guard.principal(request), request, response);
-      },
-      api: (path, query, request, response) => api.answer(path, query, request, response),
-    });
-  }
-  return sites;
+  return new Sites(
+    cache,
+    (index) => {
+      const site = new Site(index, db, store);
+      const context = { db, store, index, clock, inspections };
+      const published = (project: string): void =>
+        site.addressesOf(project).forEach((address) => cache.forget(address));
+      const environment = { context, queue, limits, log, published };
+      const api = new Api({
+        endpoints: ENDPOINTS,
+        context,
+        guard,
+        queue,
+        version: options.version ?? '0',
+        publicationTimeout: limits.publicationTimeout,
+        published,
+      });
+      return {
+        site,
+        home: new HomePage(site, { db, store, url, clock }),
+        upload: async (request, response) => {
+          refuseCrossSite(request);
+          await handleUpload(environment, gate, await guard.principal(request), request, response);
+        },
+        api: (path, query, request, response) => api.answer(path, query, request, response),
+      };
+    },
+    options.indexes,
+  );
 }
 
 function listen(server: Server, host: string, port: number): Promise<number> {

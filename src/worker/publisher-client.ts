@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { PublisherState } from './publisher-loop.ts';
 import type {
+  PublishedIndex,
   PublisherMessage,
   PublisherRequest,
   PublisherThreadData,
@@ -56,6 +57,7 @@ export class PublisherClient implements PublicationQueue {
   readonly #options: PublisherClientOptions;
   readonly #waiters = new Map<number, Set<Waiter>>();
   readonly #states = new Map<number, PublisherState>();
+  readonly #changes = new Map<number, Set<(refusal: ThreadError | undefined) => void>>();
   readonly #exited: Promise<void>;
   #isReady = false;
   #isClosing = false;
@@ -97,6 +99,38 @@ export class PublisherClient implements PublicationQueue {
     });
   }
 
+  /** Publishes for one more index from now on. Rejects with PublisherThreadError when its keys or its lease cannot be had; the others go on. */
+  async add(index: PublishedIndex): Promise<void> {
+    const answered = this.#answered(index.indexId);
+    this.#post({ kind: 'add', index });
+    await answered;
+  }
+
+  /** Publishes for an index no longer; resolves when the publication that is being made has ended. */
+  async remove(indexId: number): Promise<void> {
+    const answered = this.#answered(indexId);
+    this.#post({ kind: 'remove', indexId });
+    await answered;
+    this.#states.delete(indexId);
+  }
+
+  #answered(indexId: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting = this.#changes.get(indexId) ?? new Set();
+      this.#changes.set(indexId, waiting);
+      waiting.add((refusal) => {
+        if (refusal === undefined) resolve();
+        else reject(new PublisherThreadError(refusal));
+      });
+      if (this.#isDead) this.#answer(indexId, { error: 'The publisher has stopped.' });
+    });
+  }
+
+  #answer(indexId: number, refusal: ThreadError | undefined): void {
+    for (const settle of this.#changes.get(indexId) ?? []) settle(refusal);
+    this.#changes.delete(indexId);
+  }
+
   /** What was last heard of the publisher of an index; undefined before the first word of it. */
   state(indexId: number): PublisherState | undefined {
     return this.#states.get(indexId);
@@ -115,6 +149,7 @@ export class PublisherClient implements PublicationQueue {
     await this.#exited;
     clearTimeout(timer);
     for (const waiters of this.#waiters.values()) for (const { settle } of waiters) settle(false);
+    for (const indexId of this.#changes.keys()) this.#answer(indexId, { error: 'The publisher is closed.' });
   }
 
   async #begin(): Promise<void> {
@@ -148,6 +183,13 @@ export class PublisherClient implements PublicationQueue {
         break;
       case 'already':
         this.#settle(message.journalId);
+        break;
+      case 'added':
+      case 'removed':
+        this.#answer(message.indexId, undefined);
+        break;
+      case 'not-added':
+        this.#answer(message.indexId, message.reason);
         break;
       case 'state':
         this.#states.set(message.indexId, message.state);

@@ -17,12 +17,18 @@ export interface PublisherThreadData {
   /** The folder that one process at a time may publish from. */
   readonly lockFolder: string;
   readonly indexes: readonly PublishedIndex[];
+  /** Somebody says that the clock is right, whatever was signed before: see SigningClock. */
+  readonly trustClock?: boolean | undefined;
 }
 
 /** From the main thread. */
 export type PublisherRequest =
   | { readonly kind: 'wake'; readonly indexId: number }
   | { readonly kind: 'await'; readonly journalId: number }
+  /** Publish for one more index; answered by 'added' or 'not-added'. */
+  | { readonly kind: 'add'; readonly index: PublishedIndex }
+  /** Publish for this index no longer; answered by 'removed'. */
+  | { readonly kind: 'remove'; readonly indexId: number }
   | { readonly kind: 'close' };
 
 /** An error as it crosses between threads. */
@@ -39,6 +45,8 @@ export type PublisherMessage =
   /** The answer to 'await' for a change that is public. */
   | { readonly kind: 'already'; readonly journalId: number }
   | { readonly kind: 'state'; readonly indexId: number; readonly state: PublisherState }
+  | { readonly kind: 'added' | 'removed'; readonly indexId: number }
+  | { readonly kind: 'not-added'; readonly indexId: number; readonly reason: ThreadError }
   | { readonly kind: 'fatal'; readonly indexId: number; readonly reason: ThreadError }
   | {
       readonly kind: 'log';

@@ -1,8 +1,9 @@
+import { uptime } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { listIndexes } from '../db/indexes.ts';
 import { journalState, waitingSummary } from '../db/journal.ts';
 import { openDatabase } from '../db/open.ts';
-import type { Executor, IndexRow } from '../db/schema.ts';
+import type { Executor } from '../db/schema.ts';
 import { acquireStoreLock } from '../db/store-lock.ts';
 import { openSigners, type OpenedSigners } from '../keys/key-choice.ts';
 import { errorFields } from '../repository/errors.ts';
@@ -33,11 +34,10 @@ async function run(data: PublisherThreadData): Promise<void> {
     const { storeRoot: root, temporaryFolder } = data;
     const store = await PosixStore.open({ root, temporaryFolder, faults });
     await store.removeStaleTemporaries(new Date(Date.now() - STALE));
-    const opened: OpenedSigners[] = [];
-    const loops = await startLoops(database.db, store, data.indexes, opened);
+    const loops = new IndexLoops(database.db, store, data.trustClock === true);
+    for (const index of data.indexes) await loops.add(index);
     listen(database.db, loops, async () => {
-      await Promise.all([...loops.values()].map((loop) => loop.close()));
-      await Promise.all(opened.map((signers) => signers.close()));
+      await loops.close();
       await database.close();
       lock.release();
     });
@@ -48,40 +48,98 @@ async function run(data: PublisherThreadData): Promise<void> {
   }
 }
 
-async function startLoops(
-  db: Executor,
-  store: PosixStore,
-  indexes: readonly PublishedIndex[],
-  opened: OpenedSigners[],
-): Promise<ReadonlyMap<number, PublisherLoop>> {
-  const rows = new Map((await listIndexes(db)).map((row) => [row.id, row]));
-  const loops = new Map<number, PublisherLoop>();
-  for (const index of indexes) {
-    const keys = await openSigners(index.keys);
-    opened.push(keys);
-    const { signers } = keys;
-    const publisher = new Publisher({ db, store, index: requireRow(rows, index), signers, log: threadLog });
-    await publisher.start();
-    loops.set(index.indexId, newLoop(db, index.indexId, publisher, store));
-  }
-  for (const loop of loops.values()) loop.start();
-  return loops;
+/** Milliseconds since the machine started, suspended time included: no clock that somebody sets. */
+function machineUptime(): number {
+  return uptime() * 1000;
 }
 
-function listen(db: Executor, loops: ReadonlyMap<number, PublisherLoop>, close: () => Promise<void>): void {
+/** The publishers at work in this thread, one per index, with the keys they sign with. */
+class IndexLoops {
+  readonly #db: Executor;
+  readonly #store: PosixStore;
+  readonly #isClockTrusted: boolean;
+  readonly #entries = new Map<number, { readonly loop: PublisherLoop; readonly keys: OpenedSigners }>();
+
+  constructor(db: Executor, store: PosixStore, isClockTrusted: boolean) {
+    this.#db = db;
+    this.#store = store;
+    this.#isClockTrusted = isClockTrusted;
+  }
+
+  /** Opens the keys, takes the lease, recovers, and goes to work. Throws; then nothing of it is left. */
+  async add({ indexId, keys: choices }: PublishedIndex): Promise<void> {
+    if (this.#entries.has(indexId)) return;
+    const index = (await listIndexes(this.#db)).find(({ id }) => id === indexId);
+    if (index === undefined) throw new Error(`The database has no index ${indexId}.`);
+    const keys = await openSigners(choices);
+    try {
+      const { signers } = keys;
+      const publisher = new Publisher({
+        db: this.#db,
+        store: this.#store,
+        index,
+        signers,
+        log: threadLog,
+        elapsed: machineUptime,
+        isClockTrusted: this.#isClockTrusted,
+      });
+      await publisher.start();
+      const loop = newLoop(this.#db, indexId, publisher, this.#store);
+      this.#entries.set(indexId, { loop, keys });
+      loop.start();
+    } catch (error) {
+      await keys.close();
+      throw error;
+    }
+  }
+
+  wake(indexId: number): void {
+    this.#entries.get(indexId)?.loop.wake();
+  }
+
+  /** Ends after the publication that is being made. */
+  async remove(indexId: number): Promise<void> {
+    const entry = this.#entries.get(indexId);
+    this.#entries.delete(indexId);
+    await entry?.loop.close();
+    await entry?.keys.close();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#entries.keys()].map((indexId) => this.remove(indexId)));
+  }
+}
+
+function listen(db: Executor, loops: IndexLoops, close: () => Promise<void>): void {
   parentPort?.on('message', (request: PublisherRequest) => {
     switch (request.kind) {
       case 'wake':
-        loops.get(request.indexId)?.wake();
+        loops.wake(request.indexId);
         break;
       case 'await':
         void answer(db, request.journalId);
+        break;
+      case 'add':
+        void add(loops, request.index);
+        break;
+      case 'remove':
+        void loops.remove(request.indexId).finally(() => post({ kind: 'removed', indexId: request.indexId }));
         break;
       case 'close':
         void close().finally(() => parentPort?.close());
         break;
     }
   });
+}
+
+async function add(loops: IndexLoops, index: PublishedIndex): Promise<void> {
+  const { indexId } = index;
+  try {
+    await loops.add(index);
+    post({ kind: 'added', indexId });
+  } catch (error) {
+    post({ kind: 'not-added', indexId, reason: errorFields(error) });
+  }
 }
 
 /** Says so when the change is public already; otherwise the message about its publication is the answer. */
@@ -109,12 +167,6 @@ function newLoop(db: Executor, indexId: number, publisher: Publisher, store: Pos
     onState: (state) => post({ kind: 'state', indexId, state }),
     onFatal: (error) => post({ kind: 'fatal', indexId, reason: errorFields(error) }),
   });
-}
-
-function requireRow(rows: ReadonlyMap<number, IndexRow>, { indexId }: PublishedIndex): IndexRow {
-  const row = rows.get(indexId);
-  if (row === undefined) throw new Error(`The database has no index ${indexId}.`);
-  return row;
 }
 
 const threadLog: PublisherLog = {
