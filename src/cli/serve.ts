@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { openDatabase, type Database } from '../db/open.ts';
 import { acquireStoreLock } from '../db/store-lock.ts';
 import { startServer, type RunningServer } from '../server/start.ts';
@@ -10,6 +9,7 @@ import { CliError } from './cli-error.ts';
 import { currentRoot } from './current-root.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { eventsFolder, offeredEvents } from './offered-events.ts';
 import { onlineKeys } from './online-keys.ts';
 import { ReminderLoop } from './reminder-loop.ts';
 import { keptSecrets, setupMessage, shownSecrets, trialMessage } from './serve-messages.ts';
@@ -25,6 +25,8 @@ export interface ServeOptions {
   readonly publicUrl?: string;
   /** Where reminders of renewals and signing windows are posted to. */
   readonly reminders?: string;
+  /** The clock is right, though what was signed before says otherwise. */
+  readonly trustClock?: boolean;
 }
 
 /** The parts of a server that are open at the same time. */
@@ -51,7 +53,7 @@ export async function serve(options: ServeOptions): Promise<ExitCode> {
   });
   try {
     const repository = await prepareRepository(folder, database, store);
-    const publisher = await startPublisher(folder, repository, log, stop);
+    const publisher = await startPublisher(options, folder, repository, log, stop);
     try {
       await serveUntilStopped(options, { folder, store, database, repository, publisher, log }, stop);
     } finally {
@@ -77,6 +79,7 @@ async function prepareRepository(
 }
 
 async function startPublisher(
+  { trustClock }: ServeOptions,
   folder: DataFolder,
   { index }: TrialRepository,
   log: Log,
@@ -87,6 +90,7 @@ async function startPublisher(
     storeRoot: folder.tree,
     temporaryFolder: folder.temporary,
     lockFolder: folder.path,
+    trustClock,
     indexes: [{ indexId: index.id, keys: await onlineKeys(folder) }],
     log,
     onFatal: (error) => stop.fail(error),
@@ -97,7 +101,7 @@ async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: St
   const { folder, store, database, repository, publisher, log } = opened;
   const reminders = new ReminderLoop({
     db: database.db,
-    eventsFolder: join(folder.path, 'ceremony', 'events'),
+    eventsFolder: eventsFolder(folder.path),
     log,
     webhook: options.reminders,
   });
@@ -107,6 +111,7 @@ async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: St
     store,
     queue: publisher,
     log,
+    signingEvents: offeredEvents(folder.path),
     onFatal: (error) => stop.fail(error),
   });
   try {

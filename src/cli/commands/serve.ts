@@ -18,6 +18,10 @@ export function registerServe(program: Command): void {
       'post reminders of renewals and signing windows there, as JSON',
       parseWebhook,
     )
+    .option(
+      '--trust-clock',
+      'sign although the clock contradicts what was signed before, because it is right now',
+    )
     .action(async (options: ServeOptions) => {
       const { serve } = await import('../serve.ts');
       process.exitCode = await serve(options);
