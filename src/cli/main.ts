@@ -5,6 +5,7 @@ import { registerCeremony } from './commands/ceremony.ts';
 import { registerEvent, registerSign } from './commands/event.ts';
 import { registerFsck } from './commands/fsck.ts';
 import { registerGc } from './commands/gc.ts';
+import { registerImport } from './commands/import.ts';
 import { registerKey } from './commands/key.ts';
 import { registerPip } from './commands/pip.ts';
 import { registerProxy } from './commands/proxy.ts';
@@ -22,6 +23,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerServe,
   registerToken,
   registerFsck,
+  registerImport,
   registerGc,
   registerCeremony,
   registerSign,

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import type { UploadedContent } from '../registry/uploaded-content.ts';
 import type { ObjectStore, TemporaryObject } from '../storage/object-store.ts';
-import { DigestStream } from './digests.ts';
+import { DigestStream } from '../registry/digests.ts';
 import { problem, ProblemError } from './problem.ts';
 
 /** A multipart form whose file lies, hashed, in a temporary object that the caller must commit or discard. */
