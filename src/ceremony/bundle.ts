@@ -107,7 +107,8 @@ function readMetadata(
   return found;
 }
 
-function keysOf({ candidate, base }: SigningEvent) {
+/** Every key that signs in an event, the old ones included. */
+export function keysOf({ candidate, base }: SigningEvent) {
   const targets = candidate.targets.get('targets') ?? base?.targets.signed;
   return new Map([
     ...(base?.root.signed.keys ?? []),

@@ -68,7 +68,10 @@ export function signatureName({ role, signature }: EventSignature): string {
   return `signatures/${role}.${signature.keyId}.json`;
 }
 
-export function minutesName(kind: 'opening' | 'signing', { key }: Signer): string {
+export function minutesName(
+  kind: 'opening' | 'signing',
+  { key }: { readonly key: { readonly keyId: string } },
+): string {
   return `minutes/${kind}.${key.keyId}.json`;
 }
 

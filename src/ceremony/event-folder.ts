@@ -35,7 +35,11 @@ export class EventFolder {
 
   /** Reads an event with every signature in it. Throws MALFORMED_FILE, TAMPERED, OTHER_EVENT, WRONG_SIGNATURE, FOLDER_UNUSABLE. */
   static async open(path: string): Promise<EventFolder> {
-    const files = await readFolder(path);
+    return EventFolder.fromFiles(path, await readFolder(path));
+  }
+
+  /** The same for files that are in memory; `path` is where they come from, for people. */
+  static async fromFiles(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<EventFolder> {
     const candidate = files.get('candidate.json');
     if (candidate === undefined)
       throw new CeremonyError('MALFORMED_FILE', `${path} is no signing event: candidate.json is missing.`);
@@ -60,7 +64,8 @@ export class EventFolder {
     for (const signature of signatures)
       await addFileOnce(join(this.path, signatureName(signature)), encodeEventSignature(signature));
     await addFileOnce(join(this.path, minutesName('signing', signer)), minutes);
-    return this.sealWhenComplete(options.now);
+    // Read again: who signed at the same moment may have made it complete.
+    return (await EventFolder.open(this.path)).sealWhenComplete(options.now);
   }
 
   /** Takes the signatures and minutes of another copy of the same event in. Returns how many signatures were new. Throws OTHER_EVENT, EVENT_EXPIRED. */

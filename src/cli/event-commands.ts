@@ -11,15 +11,23 @@ import { writePrivateKeyFile } from '../keys/private-key-file.ts';
 import { parseSecretSource } from '../keys/secret-source.ts';
 import { askNewOnTerminal } from '../keys/terminal-secret.ts';
 import { CliError } from './cli-error.ts';
-import type { InviteOptions } from './commands/event.ts';
+import type { AcceptOptions, InviteOptions, StatusOptions } from './commands/event.ts';
+import { EventClient } from './event-client.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { showRemoteStatus } from './remote-events.ts';
 import { print, say } from './terminal.ts';
 
 /** `rind event status` */
-export async function showStatus(path: string, asJson: boolean): Promise<ExitCode> {
+export async function showStatus(
+  path: string | undefined,
+  { json = false, index, token }: Partial<StatusOptions>,
+): Promise<ExitCode> {
+  if (index !== undefined) return showRemoteStatus(path, { index, token: token ?? 'terminal' }, json);
+  if (path === undefined)
+    throw new CliError('usage', 'Name the folder of the event, or a running index with --index URL.');
   const { event } = await EventFolder.open(path);
   const status = await event.status(new Date());
-  if (asJson)
+  if (json)
     print(JSON.stringify({ event: event.id, deadline: event.candidate.deadline, ...status }, undefined, 2));
   else for (const line of [`event ${event.id}`, ...statusLines(event, status)]) print(line);
   return EXIT.ok;
@@ -31,34 +39,57 @@ export async function mergeCopies(path: string, copies: readonly string[]): Prom
     const added = await (await EventFolder.open(path)).merge(await EventFolder.open(copy), new Date());
     say(`${copy}: ${added} new ${added === 1 ? 'signature' : 'signatures'}`);
   }
-  return showStatus(path, false);
+  return showStatus(path, {});
 }
 
 /** `rind event invite` */
-export async function invite({ holder, role, out }: InviteOptions): Promise<ExitCode> {
+export async function invite({ holder, role, out, index, token }: InviteOptions): Promise<ExitCode> {
   if (!isOfflineRole(role)) throw new CliError('usage', `"${role}" is no role that people sign.`);
-  await writeNew(out, encodeInvitation({ holder, role, nonce: randomBytes(16).toString('hex') }));
-  say(`send ${out} to ${holder}; the answer goes into the plan as public-key`);
+  if (index !== undefined) {
+    const { nonce } = await new EventClient({ index, token }).invite(holder, role);
+    print(nonce);
+    say(`tell ${holder}: rind event accept ${nonce} --index ${index} --key URI`);
+    return EXIT.ok;
+  }
+  const file = requireOut(out);
+  await writeNew(file, encodeInvitation({ holder, role, nonce: randomBytes(16).toString('hex') }));
+  say(`send ${file} to ${holder}; the answer goes into the plan as public-key`);
   return EXIT.ok;
 }
 
 /** `rind event accept` */
-export async function accept(
-  path: string,
-  { key, out, secret }: { readonly key: string; readonly out: string; readonly secret: string },
-): Promise<ExitCode> {
-  const invitation = readInvitation(await readBounded(path));
+export async function accept(path: string, options: AcceptOptions): Promise<ExitCode> {
+  const { key, secret, index, token } = options;
+  const client = index === undefined ? undefined : new EventClient({ index, token });
+  const invitation = readInvitation(
+    client === undefined ? await readBounded(path) : await remoteInvitation(client, path),
+  );
+  const out = client === undefined ? requireOut(options.out) : options.out;
   say(`${invitation.holder} is invited to hold a key of ${invitation.role}`);
   const source = await ensureKeyFile(key, secret);
   const signer = await openSigner(key, { secret: source });
   try {
-    await writeNew(out, await acceptInvitation(invitation, signer));
+    const acceptance = await acceptInvitation(invitation, signer);
+    if (out !== undefined) await writeNew(out, acceptance);
+    await client?.accept(invitation.nonce, acceptance);
     print(`key ${signer.key.keyId}`);
-    say(`send ${out} back; tell the key id by another way, too`);
+    say(`${client === undefined ? `send ${out ?? ''} back; tell` : 'tell'} the key id by another way, too`);
   } finally {
     await signer.close();
   }
   return EXIT.ok;
+}
+
+async function remoteInvitation(client: EventClient, nonce: string): Promise<Uint8Array> {
+  const found = (await client.invitations()).find((one) => one.nonce === nonce);
+  if (found === undefined)
+    throw new CliError('failure', 'There is no such invitation; ask for its number again.');
+  return new Uint8Array(Buffer.from(found.invitation, 'base64'));
+}
+
+function requireOut(out: string | undefined): string {
+  if (out !== undefined) return out;
+  throw new CliError('usage', 'Name the file to write with --out FILE, or a running index with --index URL.');
 }
 
 /** Makes the key file that does not exist yet. */

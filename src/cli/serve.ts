@@ -1,16 +1,18 @@
 import { openDatabase, type Database } from '../db/open.ts';
+import type { IndexRow } from '../db/schema.ts';
 import { acquireStoreLock } from '../db/store-lock.ts';
 import { startServer, type RunningServer } from '../server/start.ts';
 import { FaultInjector } from '../storage/fault-injector.ts';
 import { PosixStore } from '../storage/posix-store.ts';
 import { openLog, type Log } from '../telemetry/log.ts';
 import { PublisherClient } from '../worker/publisher-client.ts';
+import type { PublishedIndex } from '../worker/publisher-protocol.ts';
 import { CliError } from './cli-error.ts';
 import { currentRoot } from './current-root.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { eventsFolder, offeredEvents } from './offered-events.ts';
-import { onlineKeys } from './online-keys.ts';
+import { IndexWatch, publishedIndexes, servableIndexes } from './index-watch.ts';
 import { ReminderLoop } from './reminder-loop.ts';
 import { keptSecrets, setupMessage, shownSecrets, trialMessage } from './serve-messages.ts';
 import { StopRequest } from './stop-request.ts';
@@ -35,8 +37,15 @@ interface Opened {
   readonly store: PosixStore;
   readonly database: Database;
   readonly repository: TrialRepository;
+  readonly indexes: readonly IndexRow[];
   readonly publisher: PublisherClient;
+  readonly published: PublicationListener;
   readonly log: Log;
+}
+
+/** Who is told of publications; the publisher starts before the server does. */
+interface PublicationListener {
+  now: RunningServer['published'] | undefined;
 }
 
 /** Runs an index until SIGINT, SIGTERM or SIGHUP. What it says to people and its log go to stderr. */
@@ -53,9 +62,13 @@ export async function serve(options: ServeOptions): Promise<ExitCode> {
   });
   try {
     const repository = await prepareRepository(folder, database, store);
-    const publisher = await startPublisher(options, folder, repository, log, stop);
+    const indexes = await servableIndexes(database.db);
+    const published: PublicationListener = { now: undefined };
+    const keys = await publishedIndexes(folder, indexes);
+    const publisher = await startPublisher(options, folder, keys, log, stop, published);
     try {
-      await serveUntilStopped(options, { folder, store, database, repository, publisher, log }, stop);
+      const opened = { folder, store, database, repository, indexes, publisher, published, log };
+      await serveUntilStopped(options, opened, stop);
     } finally {
       await publisher.close();
     }
@@ -81,9 +94,10 @@ async function prepareRepository(
 async function startPublisher(
   { trustClock }: ServeOptions,
   folder: DataFolder,
-  { index }: TrialRepository,
+  indexes: readonly PublishedIndex[],
   log: Log,
   stop: StopRequest,
+  onPublished: PublicationListener,
 ): Promise<PublisherClient> {
   return PublisherClient.start({
     databasePath: folder.database,
@@ -91,14 +105,15 @@ async function startPublisher(
     temporaryFolder: folder.temporary,
     lockFolder: folder.path,
     trustClock,
-    indexes: [{ indexId: index.id, keys: await onlineKeys(folder) }],
+    indexes,
     log,
+    onPublished: (event) => onPublished.now?.(event),
     onFatal: (error) => stop.fail(error),
   });
 }
 
 async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: StopRequest): Promise<void> {
-  const { folder, store, database, repository, publisher, log } = opened;
+  const { folder, store, database, indexes, publisher, published, log } = opened;
   const reminders = new ReminderLoop({
     db: database.db,
     eventsFolder: eventsFolder(folder.path),
@@ -106,7 +121,7 @@ async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: St
     webhook: options.reminders,
   });
   const server = await listen(options, {
-    indexes: [repository.index],
+    indexes,
     db: database.db,
     store,
     queue: publisher,
@@ -114,13 +129,17 @@ async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: St
     signingEvents: offeredEvents(folder.path),
     onFatal: (error) => stop.fail(error),
   });
+  published.now = (event) => server.published(event);
+  const watch = new IndexWatch({ db: database.db, folder, publisher, server, log, served: indexes });
   try {
     await tellStart(opened, server.url);
     reminders.start();
+    watch.start();
     await stop.wait();
     say('stopping: uploads under way get to end');
   } finally {
     reminders.stop();
+    await watch.stop();
     await server.close();
   }
 }

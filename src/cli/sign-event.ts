@@ -1,14 +1,17 @@
 import { describeChanges, rawDifference, viewFrom } from '../ceremony/diff.ts';
 import { readBounded } from '../ceremony/durable-folder.ts';
 import { CeremonyError } from '../ceremony/errors.ts';
+import { minutesOf } from '../ceremony/ceremony.ts';
 import { EventFolder } from '../ceremony/event-folder.ts';
 import { lintEvent } from '../ceremony/event-lint.ts';
 import { statusLines } from '../ceremony/paper-record.ts';
+import { encodeEventSignature } from '../ceremony/signing-event.ts';
 import { openSigner } from '../keys/key-uri.ts';
 import { parseSecretSource } from '../keys/secret-source.ts';
 import { confirmWith, programName, readAnswers } from './ceremony-input.ts';
 import { CliError } from './cli-error.ts';
 import type { SignOptions } from './commands/event.ts';
+import { EventClient } from './event-client.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { print, say } from './terminal.ts';
 
@@ -18,8 +21,53 @@ const SHORT_ID = 12;
 const SHOWN_LINES = 40;
 
 /** `rind sign`: what changes against the signer's own root is shown before the key is opened. */
-export async function signEvent(path: string, options: SignOptions): Promise<ExitCode> {
+export async function signEvent(path: string | undefined, options: SignOptions): Promise<ExitCode> {
+  if (options.index !== undefined) return signRemotely(path, { ...options, index: options.index });
+  if (path === undefined)
+    throw new CliError('usage', 'Name the folder of the event, or a running index with --index URL.');
   const folder = await EventFolder.open(path);
+  const { event } = folder;
+  const answers = await readBeforeSigning(folder, options);
+  const signer = await openSigner(options.key, { secret: parseSecretSource(options.secret) });
+  try {
+    const status = await folder.sign(signer, { now: new Date(), program: programName(), answers });
+    for (const line of statusLines(event, status)) say(line);
+  } finally {
+    await signer.close();
+  }
+  return EXIT.ok;
+}
+
+/** The same for an event that an index offers: nothing that it sends is believed, and nothing but signatures and minutes goes back. */
+async function signRemotely(
+  id: string | undefined,
+  options: SignOptions & { readonly index: string },
+): Promise<ExitCode> {
+  const client = new EventClient(options);
+  const offered = await client.event(id);
+  const folder = await EventFolder.fromFiles(options.index, await client.files(offered.id));
+  const { event } = folder;
+  const answers = await readBeforeSigning(folder, options);
+  const now = new Date();
+  const signer = await openSigner(options.key, { secret: parseSecretSource(options.secret) });
+  try {
+    const signatures = await event.sign(signer, now);
+    const minutes = await minutesOf(event, signer, 'signing', { now, program: programName(), answers });
+    await client.sign(event.id, signatures.map(encodeEventSignature), minutes);
+  } finally {
+    await signer.close();
+  }
+  // What it says about the others is checked again, signature by signature.
+  const after = await EventFolder.fromFiles(options.index, await client.files(event.id));
+  for (const line of statusLines(after.event, await after.event.status(new Date()))) say(line);
+  return EXIT.ok;
+}
+
+/** Shows everything, refuses what no plan makes, asks for the id and the questions for people. */
+async function readBeforeSigning(
+  folder: EventFolder,
+  options: SignOptions,
+): Promise<ReadonlyMap<string, string>> {
   const { event } = folder;
   event.requireOpen(new Date());
   await show(folder, options);
@@ -29,15 +77,7 @@ export async function signEvent(path: string, options: SignOptions): Promise<Exi
       problems: problems.slice(1),
     });
   await confirm(event.id, options.event);
-  const answers = await readAnswers(options.answers);
-  const signer = await openSigner(options.key, { secret: parseSecretSource(options.secret) });
-  try {
-    const status = await folder.sign(signer, { now: new Date(), program: programName(), answers });
-    for (const line of statusLines(event, status)) say(line);
-  } finally {
-    await signer.close();
-  }
-  return EXIT.ok;
+  return readAnswers(options.answers);
 }
 
 async function show({ event }: EventFolder, { trusted, first, raw }: SignOptions): Promise<void> {

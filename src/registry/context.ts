@@ -1,6 +1,7 @@
 import type { Executor } from '../db/schema.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { BoundedPool } from './bounded-pool.ts';
+import type { SigningEvents } from './signing-events.ts';
 
 /** What every operation of the registry needs of the world. */
 export interface RegistryContext {
@@ -10,4 +11,6 @@ export interface RegistryContext {
   readonly clock: () => Date;
   /** Archives are opened only in here. */
   readonly inspections: BoundedPool;
+  /** Absent where nobody signs over HTTP. */
+  readonly signingEvents?: SigningEvents | undefined;
 }

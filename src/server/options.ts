@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Executor } from '../db/schema.ts';
 import type { RateLimitSettings } from '../registry/rate-limit.ts';
+import type { SigningEvents } from '../registry/signing-events.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { FormLimits } from './received-form.ts';
 
@@ -41,6 +42,8 @@ export interface ServerOptions {
   /** The store no longer knows what is on its medium (StorageError SYNC_FAILED): the process must end and start again. */
   readonly onFatal?: (error: Error) => void;
   readonly limits?: Partial<ServerLimits>;
+  /** Signing events that people sign over the API. */
+  readonly signingEvents?: SigningEvents | undefined;
 }
 
 export interface ServerLimits extends FormLimits {

@@ -121,7 +121,7 @@ function mountSites(
     cache,
     (index) => {
       const site = new Site(index, db, store);
-      const context = { db, store, index, clock, inspections };
+      const context = { db, store, index, clock, inspections, signingEvents: options.signingEvents };
       const published = (project: string): void =>
         site.addressesOf(project).forEach((address) => cache.forget(address));
       const environment = { context, queue, limits, log, published };

@@ -2,7 +2,14 @@ import { ACCOUNT_ENDPOINTS } from './account-endpoints.ts';
 import type { Endpoint } from './endpoint.ts';
 import { INDEX_ENDPOINTS } from './index-endpoints.ts';
 import { ROLE_ENDPOINTS } from './role-endpoints.ts';
+import { SIGNING_EVENT_ENDPOINTS } from './signing-event-endpoints.ts';
 import { PROJECT_ENDPOINTS } from './project-endpoints.ts';
 
 /** Every endpoint there is. The OpenAPI document and the authorization matrix are made from this list. */
-export const ENDPOINTS: readonly Endpoint[] = [...INDEX_ENDPOINTS, ...ACCOUNT_ENDPOINTS, ...ROLE_ENDPOINTS, ...PROJECT_ENDPOINTS];
+export const ENDPOINTS: readonly Endpoint[] = [
+  ...INDEX_ENDPOINTS,
+  ...ACCOUNT_ENDPOINTS,
+  ...ROLE_ENDPOINTS,
+  ...SIGNING_EVENT_ENDPOINTS,
+  ...PROJECT_ENDPOINTS,
+];
