@@ -226,7 +226,7 @@ export async function finishPublication(
   publicationId: number,
   epoch: number,
   now: Date,
-): Promise<void> {
+): Promise<PublicationRow> {
   const publication = await close(tx, publicationId, epoch, 'published', now);
   await sql`
     insert into retired_targets (index_id, publication_id, path, sha256)
@@ -257,6 +257,7 @@ export async function finishPublication(
       select max(id) from journal where publication_id = ${publicationId} and project_id = projects.id)
     where id in (select project_id from journal where publication_id = ${publicationId})`.execute(tx);
   await tx.deleteFrom('target_changes').where('publication_id', '=', publicationId).execute();
+  return publication;
 }
 
 /** Its timestamp never became public: its changes wait again, its versions are never used again. In one write transaction. */

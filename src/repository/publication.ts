@@ -10,7 +10,9 @@ import {
   targetChangesOf,
   type TargetChange,
 } from '../db/publications.ts';
+import { appendAudit, appendAudits } from '../db/audit.ts';
 import { releaseAbandonedVersions } from '../db/roles.ts';
+import { hasImportedTargets } from '../db/imports.ts';
 import type { Executor } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { parseIndexPath, metadataSidecarPath } from '../pypi/layout.ts';
@@ -18,6 +20,8 @@ import { StorageError } from '../storage/errors.ts';
 import type { NewObject, ObjectStore } from '../storage/object-store.ts';
 import { PublicationError } from './errors.ts';
 import { sha256Hex } from './project-targets.ts';
+import { abandonEntry, publicationEntry, signatureEntries } from './publication-audit.ts';
+import { PublicLog, recordEntry } from './public-log.ts';
 import type { ServedTree } from './served-tree.ts';
 import { withoutBytes, type SignedRole, type WrittenRole } from './signed-role.ts';
 
@@ -43,6 +47,8 @@ export interface PublicationDraft {
   /** Set when so many roles were signed that they were reserved and written part by part. */
   readonly written?: { readonly publicationId: number; readonly roles: readonly WrittenRole[] } | undefined;
   readonly timestamp: SignedRole;
+  /** The log that `timestamp` goes on from. */
+  readonly log: PublicLog;
   /** The version that `timestamp` lists. */
   readonly snapshotVersion: number;
   readonly targetChanges: readonly TargetChange[];
@@ -71,16 +77,16 @@ const MAX_TIMESTAMP_LENGTH = 64 * 1024;
 /**
  * Makes a draft public (DESIGN.md, "From upload to signed snapshot"): reserves its versions, writes what is listed, then the timestamp
  * that lists it, then the plain-named pages, and closes the books. Throws LeaseLostError, PublicationError, StorageError;
- * after any of them `recoverPublication` finishes or abandons what is left.
+ * after any of them `recoverPublication` finishes or abandons what is left. Returns the public log with this publication.
  */
-export async function publish(context: PublicationContext, draft: PublicationDraft): Promise<void> {
+export async function publish(context: PublicationContext, draft: PublicationDraft): Promise<PublicLog> {
   const stored = await ownTimestamp(context);
   const reserved = reserve(context, draft);
   // Everything is stored away while the transaction runs, and gets its name when that is over; the timestamp when all else has.
   const listed = settled([reserved, ...writeListedObjects(context, draft, reserved)]);
   const rooted = listed.then(() => writeRoles(context, draft.root === undefined ? [] : [draft.root]));
   await settled([reserved, rooted, swapTimestamp(context, draft.timestamp, stored?.etag, rooted)]);
-  await finish(context, await reserved, draft.targetChanges);
+  return finish(context, await reserved, draft.targetChanges, draft.log, draft.timestamp.bytes);
 }
 
 function reserve(
@@ -90,6 +96,9 @@ function reserve(
   const roles = [...draft.roles, ...(draft.root === undefined ? [] : [draft.root]), draft.timestamp];
   return writeTransaction(db, async (tx) => {
     await releaseAbandonedVersions(tx, indexId, draft.offlineRoles ?? []);
+    const elsewhere = new Set((draft.offlineRoles ?? []).map(({ role }) => role));
+    const own = roles.filter(({ role }) => !elsewhere.has(role));
+    await appendAudits(tx, signatureEntries(indexId, own, clock()));
     return reservePublication(tx, {
       indexId,
       epoch,
@@ -115,7 +124,7 @@ export async function recoverPublication(context: PublicationContext): Promise<R
   const open = await findReservedPublication(db, indexId);
   if (open !== undefined && open.timestamp_sha256 === stored?.sha256) {
     const changes = await targetChangesOf(db, open.id);
-    await finish(context, open.id, changes);
+    await finish(context, open.id, changes, await PublicLog.open(context), stored.bytes);
     return {
       outcome: 'finished',
       publicationId: open.id,
@@ -125,7 +134,10 @@ export async function recoverPublication(context: PublicationContext): Promise<R
   }
   requireOwnTimestamp(stored?.sha256, (await lastPublication(db, indexId))?.timestamp_sha256);
   if (open === undefined) return undefined;
-  await writeTransaction(db, (tx) => abandonPublication(tx, open.id, epoch, clock()));
+  await writeTransaction(db, async (tx) => {
+    await abandonPublication(tx, open.id, epoch, clock());
+    await appendAudit(tx, abandonEntry(open, clock()));
+  });
   return { outcome: 'abandoned', publicationId: open.id, journalIds: [], changedPaths: [] };
 }
 
@@ -185,6 +197,7 @@ export async function writeRolesEarly(
   const { db, indexId, epoch, clock } = context;
   const id = await writeTransaction(db, async (tx) => {
     const open = publicationId ?? (await beginPublication(tx, indexId, epoch, clock()));
+    await appendAudits(tx, signatureEntries(indexId, roles, clock()));
     await reserveRoles(tx, open, { indexId, epoch, roles: roles.map(withoutBytes) });
     return open;
   });
@@ -250,28 +263,43 @@ async function ownTimestamp(context: PublicationContext): ReturnType<typeof stor
 /** The stored timestamp.json; its etag is taken before its bytes, so that a swap in between makes ours fail. */
 async function storedTimestamp(
   context: PublicationContext,
-): Promise<{ readonly etag: string; readonly sha256: string } | undefined> {
+): Promise<{ readonly etag: string; readonly sha256: string; readonly bytes: Uint8Array } | undefined> {
   const key = context.tree.metadata('timestamp');
   const stat = await context.store.stat(key);
   const bytes = await context.store.read(key, { maxLength: MAX_TIMESTAMP_LENGTH });
   return stat === undefined || bytes === undefined
     ? undefined
-    : { etag: stat.etag, sha256: sha256Hex(bytes) };
+    : { etag: stat.etag, sha256: sha256Hex(bytes), bytes };
 }
 
 async function finish(
   context: PublicationContext,
   id: number,
   changes: readonly TargetChange[],
-): Promise<void> {
+  log: PublicLog,
+  timestamp: Uint8Array,
+): Promise<PublicLog> {
+  const logged = log.append(context, timestamp);
+  await settled([logged, writeAllPlain(context, changes)]);
+  const appended = await logged;
+  const now = context.clock();
+  await writeTransaction(context.db, async (tx) => {
+    const { indexId } = context;
+    const publication = await finishPublication(tx, id, context.epoch, now);
+    if (appended !== undefined) await recordEntry(tx, indexId, id, appended);
+    await appendAudit(tx, publicationEntry(publication, changes.length, appended, now));
+  });
+  return appended?.log ?? log;
+}
+
+async function writeAllPlain(context: PublicationContext, changes: readonly TargetChange[]): Promise<void> {
   for (const batch of batches(changes))
     await settled(batch.map((change) => writePlainObjects(context, change)));
-  await writeTransaction(context.db, (tx) => finishPublication(tx, id, context.epoch, context.clock()));
 }
 
 /** What installers without TUF read: a changed page replaces the old one, and what is no target any more goes. */
 async function writePlainObjects(
-  { store, tree }: PublicationContext,
+  { db, store, tree, indexId }: PublicationContext,
   { path, target }: TargetChange,
 ): Promise<void> {
   const parsed = parseIndexPath(path);
@@ -286,6 +314,8 @@ async function writePlainObjects(
     await store.copyOver(tree.hashed(path, target.sha256), tree.plain(path));
   } catch (cause) {
     if (!(cause instanceof StorageError) || cause.code !== 'OBJECT_NOT_FOUND') throw cause;
+    // The pages of imported targets are elsewhere.
+    if (await hasImportedTargets(db, indexId)) return;
     throw new PublicationError(
       'FOREIGN_OBJECT',
       `${path} was published, but its hash-named object is gone from the store; restore it from a backup or a mirror.`,

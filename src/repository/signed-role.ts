@@ -12,6 +12,8 @@ export interface SignedRole {
   readonly bytes: Uint8Array;
   /** Of `bytes`. */
   readonly sha256: string;
+  /** Whose signatures it carries. */
+  readonly keyIds: readonly string[];
 }
 
 /** One version of a role whose object is in the store already. */
@@ -48,7 +50,7 @@ export async function signEncoded(
   if (opening.length > room) bytes.set(message, opening.length);
   new TextEncoder().encodeInto(opening, bytes);
   bytes[bytes.length - 1] = CLOSING;
-  return { ...role, bytes, sha256: sha256Hex(bytes) };
+  return { ...role, bytes, sha256: sha256Hex(bytes), keyIds: signatures.map(({ keyId }) => keyId) };
 }
 
 /** UTF-8 behind `room` bytes and in front of one more. Throws TypeError for lone surrogates. */
@@ -72,5 +74,6 @@ function encodeInto(
 export function signedRole(role: string, metadata: Metadata<Signed>): SignedRole {
   const bytes = metadata.toBytes();
   const { version, expires } = metadata.signed;
-  return { role, version, expires, bytes, sha256: sha256Hex(bytes) };
+  const keyIds = metadata.signatures.map(({ keyId }) => keyId);
+  return { role, version, expires, bytes, sha256: sha256Hex(bytes), keyIds };
 }

@@ -1,3 +1,4 @@
+import { encodeLogField, type LogCommitment } from '../transparency/log-entry.ts';
 import { canonicalString, encodeUtf8 } from '../tuf/canonical-json.ts';
 import { compareCodePoints } from '../tuf/code-points.ts';
 import { formatExpires } from '../tuf/expiry.ts';
@@ -117,8 +118,11 @@ export function encodeTimestamp(timestamp: {
   readonly version: number;
   readonly expires: Date;
   readonly snapshot: { readonly version: number; readonly length: number; readonly sha256: string };
+  /** The public log before it (ADR 19). */
+  readonly log?: LogCommitment;
 }): string {
   const { version, length, sha256 } = timestamp.snapshot;
+  const log = timestamp.log === undefined ? '' : `,${encodeLogField(timestamp.log)}`;
   const meta = `"snapshot.json":{"hashes":{"sha256":"${sha256}"},"length":${length},"version":${version}}`;
-  return `{"_type":"timestamp","expires":"${formatExpires(timestamp.expires)}","meta":{${meta}},"spec_version":"${SPEC_VERSION}","version":${timestamp.version}}`;
+  return `{"_type":"timestamp","expires":"${formatExpires(timestamp.expires)}","meta":{${meta}},"spec_version":"${SPEC_VERSION}","version":${timestamp.version}${log}}`;
 }
