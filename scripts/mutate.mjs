@@ -9,9 +9,9 @@
 // Ends with 1 when a survivor is not explained.
 import { fork } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { mutate } from './mutation/mutants.mjs';
 
 const VERIFICATION = [
@@ -51,11 +51,14 @@ function describe({ file, was, becomes }) {
   return `${file}: \`${was}\` → \`${becomes}\``;
 }
 
+/** Modules that were imported are never forgotten: a process is replaced after so many. */
+const MOST_IMPORTS = 400;
+
 /** A process that runs mutants, started again after one that had to be ended. */
 class Runner {
   #child;
 
-  async run(mutant, files, patience) {
+  async run(request, patience) {
     this.#child ??= await start();
     const child = this.#child;
     return new Promise((done) => {
@@ -63,17 +66,18 @@ class Runner {
         clearTimeout(timer);
         child.removeAllListeners();
         done(result);
+        if (result.imports > MOST_IMPORTS) this.stop();
       };
       const timer = setTimeout(() => {
         this.stop();
-        end({ killedBy: 'the time limit' });
+        end({ failed: [{ name: 'the time limit' }] });
       }, patience);
       child.once('message', end);
       child.once('exit', () => {
         this.#child = undefined;
-        end({ killedBy: 'the end of the process' });
+        end({ failed: [{ name: 'the end of the process' }] });
       });
-      child.send({ mutant, files });
+      child.send(request);
     });
   }
 
@@ -84,16 +88,48 @@ class Runner {
 }
 
 function start() {
-  const setup = join(root, 'scripts', 'mutation', 'setup.mjs');
-  const child = fork(
-    join(root, 'scripts', 'mutation', 'runner.mjs'),
-    [JSON.stringify({ root, sources, setup, notes })],
-    { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], cwd: root },
-  );
+  const child = fork(join(root, 'scripts', 'mutation', 'runner.mjs'), [root], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    cwd: root,
+    execArgv: ['--stack-size=700'],
+  });
   return new Promise((done, failed) => {
     child.once('message', () => done(child));
     child.once('exit', () => failed(new Error('the runner ended before it was ready')));
   });
+}
+
+/** Each test file with the mutated sources in one module, so that it is read afresh by one import. */
+async function bundle(files, folder) {
+  const shim = join(root, 'scripts', 'mutation', 'vitest.mjs');
+  await build({
+    entryPoints: files,
+    outdir: folder,
+    outbase: join(root, 'src'),
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'error',
+    plugins: [
+      {
+        name: 'rind-mutants',
+        setup(host) {
+          host.onResolve({ filter: /^vitest$/ }, () => ({ path: shim, external: true }));
+          host.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+            kind === 'entry-point' ? undefined : { path, external: true },
+          );
+          host.onLoad({ filter: /\.ts$/ }, ({ path }) =>
+            sources[path] === undefined ? undefined : { contents: sources[path], loader: 'ts' },
+          );
+        },
+      },
+    ],
+  });
+  return new Map(
+    files.map((file) => [file, join(folder, relative(join(root, 'src'), file).replace(/\.ts$/, '.mjs'))]),
+  );
 }
 
 /** The unit tests of TUF, then those of the client workflow above it; fast ones first. */
@@ -109,35 +145,41 @@ function testFiles() {
   ];
 }
 
-const notes = mkdtempSync(join(tmpdir(), 'rind-mutation-'));
+// Below the checkout, because the bundles import what is installed there.
+const folder = mkdtempSync(join(root, 'node_modules', '.rind-mutation-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const first = new Runner();
 const reachedBy = new Map();
+const times = new Map();
+const ignored = [];
 const files = testFiles();
 console.log(`${mutants.length} mutants; first the tests without any ...`);
-const baseline = await first.run(-1, files, 600_000);
-if (baseline.killedBy !== undefined) {
-  console.error(`error: the tests fail without a mutant: ${baseline.killedBy}`);
+const bundles = await bundle(files, folder);
+let tests = 0;
+for (const file of files) {
+  const result = await first.run({ mutant: -1, bundles: [bundles.get(file)], all: true }, 600_000);
+  for (const { name, reason } of result.failed) {
+    console.log(`left out: ${basename(file)}: ${name} (${reason})`);
+    ignored.push(name);
+  }
+  times.set(file, result.time);
+  tests += result.count;
+  for (const id of result.reached) reachedBy.set(id, [...(reachedBy.get(id) ?? []), file]);
+}
+if (ignored.length > 3) {
+  console.error('error: the tests fail without a mutant');
   first.stop();
   process.exit(1);
 }
-for (const name of readdirSync(notes)) {
-  const { file, reached } = JSON.parse(readFileSync(join(notes, name), 'utf8'));
-  for (const id of reached) reachedBy.set(id, [...(reachedBy.get(id) ?? []), file]);
-}
-console.log(`${baseline.count} tests in ${files.length} files`);
+console.log(`${tests} tests in ${files.length} files`);
 
-/**
- * The file's own tests first, the slow ones last. Where it has tests of its own, only two more files are asked: they
- * would notice a crash, but a rule is to be noticed where it is tested.
- */
+/** The file's own tests first, then the others that reach the place, the slow ones last. */
 function testsOf(id) {
   const own = mutants[id].file.replace('.ts', '.test.ts');
-  const cost = (file) => (basename(file) === own ? 0 : baseline.slow[file]);
-  const reaching = (reachedBy.get(id) ?? [])
+  const cost = (file) => (basename(file) === own ? 0 : times.get(file));
+  return (reachedBy.get(id) ?? [])
     .filter((file) => dirname(file) === join(root, 'src', 'tuf') || WITH_WORKFLOW.has(mutants[id].file))
     .sort((a, b) => cost(a) - cost(b));
-  const isOwn = reaching.some((file) => basename(file) === own) && !WITH_WORKFLOW.has(mutants[id].file);
-  return isOwn ? reaching.slice(0, 3) : reaching;
 }
 
 const survivors = [];
@@ -148,14 +190,16 @@ const total = waiting.length;
 let done = 0;
 async function work(runner) {
   for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-    const tests = testsOf(id);
-    const patience = 10_000 + 4 * tests.reduce((sum, file) => sum + baseline.slow[file], 0);
-    const { killedBy } = tests.length === 0 ? {} : await runner.run(id, tests, patience);
+    const asked = testsOf(id);
+    const patience = 10_000 + 4 * asked.reduce((sum, file) => sum + times.get(file), 0);
+    const request = { mutant: id, bundles: asked.map((file) => bundles.get(file)), ignored };
+    const { failed } = asked.length === 0 ? { failed: [] } : await runner.run(request, patience);
+    const killedBy = failed[0]?.name;
     done += 1;
     if (killedBy === undefined) {
       survivors.push(id);
       const { line } = mutants[id];
-      const reason = tests.length === 0 ? 'no test reaches it' : `${tests.length} test files pass`;
+      const reason = asked.length === 0 ? 'no test reaches it' : `${asked.length} test files pass`;
       console.log(`survived [${done}/${total}] line ${line} of ${describe(mutants[id])} (${reason})`);
     } else if (done % 50 === 0) console.log(`[${done}/${total}] ${survivors.length} survivors so far`);
     if (process.env.RIND_MUTATION_VERBOSE === '1') console.log(`${id} ${describe(mutants[id])}: ${killedBy}`);
@@ -163,7 +207,6 @@ async function work(runner) {
   runner.stop();
 }
 await Promise.all([first, ...Array.from({ length: jobs - 1 }, () => new Runner())].map(work));
-rmSync(notes, { recursive: true, force: true });
 
 const score = ((100 * (total - survivors.length)) / total).toFixed(1);
 console.log(

@@ -1,56 +1,89 @@
-// One process of a mutation run: it keeps vitest loaded and runs test files for one mutant after the other. The parent
-// ends it when a mutant does not come to an end.
-import { createVitest } from 'vitest/node';
+// One process of a mutation run: it imports bundled test files afresh for one mutant after the other. The parent ends it
+// when a mutant does not come to an end, and now and then, because modules are never forgotten.
+import { startTests } from '@vitest/runner';
+import fc from 'fast-check';
+import { pathToFileURL } from 'node:url';
 
-const { root, sources, setup, notes } = JSON.parse(process.argv[2]);
-const texts = new Map(Object.entries(sources));
+// That a property fails is all that counts: the smallest example is not looked for.
+fc.configureGlobal({ endOnFailure: true, seed: 20261122 });
 
-const vitest = await createVitest(
-  'test',
-  {
-    root,
-    config: false,
-    watch: false,
-    pool: 'threads',
-    fileParallelism: false,
-    bail: 1,
-    include: ['src/**/*.test.ts'],
-    setupFiles: [setup],
-    testTimeout: 20_000,
-    reporters: [{}],
-    silent: true,
-    provide: { mutant: -1, notes },
-  },
-  {
-    configFile: false,
-    logLevel: 'silent',
-    plugins: [{ name: 'rind-mutants', enforce: 'pre', load: (id) => texts.get(id.split('?')[0]) }],
-  },
-);
+const root = process.argv[2];
+let imports = 0;
+let unhandled;
+process.on('unhandledRejection', (reason) => (unhandled ??= reason));
+process.on('uncaughtException', (reason) => (unhandled ??= reason));
 
-async function runMutant({ mutant, files }) {
-  vitest.provide('mutant', mutant);
-  const project = vitest.getRootProject();
-  let killedBy;
+/** Runs one test file; stops at the first failure unless `all`. */
+async function runFile(bundle, isIgnored, all) {
+  const failed = [];
   let count = 0;
-  const slow = {};
+  let isOver = false;
+  const runner = {
+    config: {
+      root,
+      setupFiles: [],
+      name: undefined,
+      passWithNoTests: true,
+      testNamePattern: undefined,
+      allowOnly: true,
+      sequence: { seed: 1, hooks: 'stack', setupFiles: 'list' },
+      chaiConfig: undefined,
+      maxConcurrency: 1,
+      testTimeout: 20_000,
+      hookTimeout: 20_000,
+      retry: 0,
+      includeTaskLocation: false,
+      tags: [],
+      tagsFilter: undefined,
+      strictTags: false,
+    },
+    importFile: (path) => import(`${pathToFileURL(path).href}?${imports++}`),
+    onBeforeRunTask(test) {
+      if (isOver || isIgnored(nameOf(test))) test.mode = 'skip';
+    },
+    onAfterRunTask(test) {
+      if (test.mode !== 'skip') count += 1;
+      if (test.result?.state !== 'fail') return;
+      failed.push({ name: nameOf(test), reason: String(test.result.errors?.[0]?.message) });
+      isOver ||= !all;
+    },
+  };
+  const files = await startTests([bundle], runner);
   for (const file of files) {
-    const started = performance.now();
-    const { testModules, unhandledErrors } = await vitest.runTestSpecifications([
-      project.createSpecification(file),
-    ]);
-    slow[file] = performance.now() - started;
-    // What vitest gives back includes the files of earlier runs.
-    const own = testModules.filter(({ moduleId }) => moduleId === file);
-    const failed = own.find((module) => !module.ok());
-    for (const module of own) count += [...module.children.allTests()].length;
-    if (failed === undefined && unhandledErrors.length === 0) continue;
-    const test = failed && [...failed.children.allTests('failed')][0];
-    killedBy = test?.fullName ?? `${file} as a whole`;
-    break;
+    if (failed.length === 0 && file.result?.state === 'fail')
+      failed.push({ name: `${bundle} as a whole`, reason: String(file.result.errors?.[0]?.message) });
   }
-  process.send({ mutant, killedBy, count, slow });
+  return { failed, count };
 }
 
-process.on('message', (message) => void runMutant(message));
+function nameOf(test) {
+  const names = [];
+  for (let task = test; task !== undefined && task !== test.file; task = task.suite) names.unshift(task.name);
+  return names.join(' > ');
+}
+
+process.on('message', async ({ mutant, bundles, ignored = [], all = false }) => {
+  const reached = new Set();
+  globalThis.rindMutation =
+    mutant === -1
+      ? (id) => {
+          reached.add(id);
+          return false;
+        }
+      : (id) => id === mutant;
+  unhandled = undefined;
+  const names = new Set(ignored);
+  const failed = [];
+  let count = 0;
+  const started = performance.now();
+  for (const bundle of bundles) {
+    const result = await runFile(bundle, (name) => names.has(name), all);
+    failed.push(...result.failed);
+    count += result.count;
+    if (failed.length > 0 && !all) break;
+  }
+  if (failed.length === 0 && unhandled !== undefined)
+    failed.push({ name: 'an unhandled rejection', reason: String(unhandled) });
+  process.send({ failed, count, reached: [...reached], time: performance.now() - started, imports });
+});
 process.send({ ready: true });

@@ -29,7 +29,7 @@ describe('canonicalJsonText', () => {
 
   it('does not depend on the order in which names were added', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(fc.string({ unit: 'binary' })), (names) => {
+      fc.property(fc.uniqueArray(fc.string({ unit: 'binary' }), { maxLength: 20 }), (names) => {
         const forwards = new Map(names.map((name) => [name, name]));
         const backwards = new Map(names.toReversed().map((name) => [name, name]));
         expect(canonicalJsonText(forwards)).toBe(canonicalJsonText(backwards));

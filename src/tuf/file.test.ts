@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LengthOrHashMismatchError } from './errors.ts';
 import { MetaFile, TargetFile } from './file.ts';
+import type { JsonValue } from './json.ts';
 
 const bytes = new TextEncoder().encode('the file');
 const hex = (algorithm: string) => createHash(algorithm).update(bytes).digest('hex');
@@ -46,6 +47,22 @@ describe('TargetFile.verify', () => {
         },
       ),
     );
+  });
+});
+
+describe('TargetFile.custom', () => {
+  it('is an object, or nothing', () => {
+    const withCustom = (custom: JsonValue) =>
+      TargetFile.fromJson(
+        'a',
+        new Map<string, JsonValue>([
+          ['length', 1],
+          ['hashes', new Map([['sha256', 'ab']])],
+          ['custom', custom],
+        ]),
+      ).custom;
+    expect(withCustom(new Map([['a', 1]]))).toEqual(new Map([['a', 1]]));
+    for (const other of ['text', 1, null, true, [1]]) expect(withCustom(other)).toBeUndefined();
   });
 });
 

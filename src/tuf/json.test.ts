@@ -118,6 +118,14 @@ describe('parseJson', () => {
       { numRuns: 1000 },
     );
     expect(() => parse('[{"a":1,"b":2},{"a":1,"a":2}]')).toThrow('twice');
+    const again = parse('[{"a":1,",":2},{"a":1,"b":2},{"a":1,"":3},{"a":1,"":4}]');
+    expect(plain(again)).toEqual(plain([
+      new Map([['a', 1], [',', 2]]),
+      new Map([['a', 1], ['b', 2]]),
+      new Map([['a', 1], ['', 3]]),
+      new Map([['a', 1], ['', 4]]),
+    ])); // prettier-ignore
+    expect(parse('{"undefined":1}')).toEqual(new Map([['undefined', 1]]));
     expect(() => parse('[{"a":1},{"a')).toThrow(JsonError);
     expect(() => parse('[{"a":1},{"a"')).toThrow(JsonError);
   });
@@ -315,6 +323,9 @@ describe('the limits where nothing else is said', () => {
   it('are 32 levels', () => {
     expect(parse(nested(32))).toBeDefined();
     expect(() => parse(nested(33))).toThrow(JsonError);
+    const objects = (depth: number) => '{"a":'.repeat(depth - 1) + '{}' + '}'.repeat(depth - 1);
+    expect(parse(objects(32))).toBeDefined();
+    expect(() => parse(objects(33))).toThrow(JsonError);
   });
 
   it('are two million values', () => {

@@ -475,7 +475,7 @@ describe('signMetadata', () => {
   });
 
   it('writes envelopes that are JSON even when signed strings hold control characters', async () => {
-    const path = 'a\nb\u0000"\\';
+    const path = 'a\nb\u001f\u0000"\\';
     const file = await TargetFile.fromBytes(path, bytesOf(''));
     const targets = new Targets({
       version: 1,
@@ -489,7 +489,7 @@ describe('signMetadata', () => {
     ).toEqual([path]);
     const again = Metadata.fromBytes(bytes, 'targets');
     expect(again.signedBytes).toEqual(metadata.signedBytes);
-    expect(textOf(again.signedBytes)).toContain('a\nb\u0000');
+    expect(textOf(again.signedBytes)).toContain('a\nb\u001f\u0000');
     expect(again.toBytes()).toEqual(bytes);
   });
 

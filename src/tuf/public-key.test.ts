@@ -197,6 +197,55 @@ describe('decodePublicKey', () => {
     expect(() => decodePublicKey('rsa', 'rsassa-pss-sha256', padded(8193))).toThrow('is too long');
   });
 
+  /** An element of DER, its length written minimally. */
+  const der = (tag: number, ...parts: readonly Uint8Array[]): Buffer => {
+    const content = Buffer.concat(parts);
+    const { length } = content;
+    const bytes =
+      length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+    return Buffer.concat([Buffer.of(tag, ...bytes), content]);
+  };
+  const rsaIdentifier = der(0x30, Buffer.from('06092a864886f70d0101010500', 'hex'));
+  const rsaPem = (...parts: readonly Uint8Array[]) =>
+    pemOf(der(0x30, rsaIdentifier, der(0x03, Buffer.of(0), ...parts)));
+  const integer = (bits: number) => {
+    const bytes = Buffer.alloc(Math.ceil(bits / 8), 0x55);
+    bytes[0] = 1 << ((bits - 1) % 8);
+    bytes[bytes.length - 1] = 0x55;
+    return der(0x02, ...(bits % 8 === 0 ? [Buffer.of(0)] : []), bytes);
+  };
+  const exponent = (value: number) => der(0x02, Buffer.of(value));
+
+  it('takes RSA keys of 2048 to 16384 bits with an odd exponent above 1', () => {
+    const read = (bits: number, e: number) =>
+      decodePublicKey('rsa', 'rsassa-pss-sha256', rsaPem(der(0x30, integer(bits), exponent(e))));
+    expect(read(2048, 3).signatureLength).toBe(256);
+    expect(read(16384, 3).signatureLength).toBe(2048);
+    const refused = expect.objectContaining({ code: 'MALFORMED_KEY' });
+    for (const bits of [2047, 16385]) expect(() => read(bits, 3)).toThrow(refused);
+    for (const e of [0, 1, 2]) expect(() => read(2048, e)).toThrow(refused);
+  });
+
+  it('refuses keys with elements missing or added on any level', () => {
+    const [modulus, e, extra] = [integer(2048), exponent(3), Buffer.of(0x05, 0)];
+    const key = der(0x30, modulus, e);
+    const bits = der(0x03, Buffer.of(0), key);
+    for (const pem of [
+      rsaPem(key, extra),
+      rsaPem(),
+      rsaPem(der(0x30, modulus)),
+      rsaPem(der(0x30)),
+      rsaPem(der(0x30, modulus, e, extra)),
+      pemOf(der(0x30, rsaIdentifier)),
+      pemOf(der(0x30)),
+      pemOf(der(0x30, bits)),
+      pemOf(der(0x30, rsaIdentifier, bits, extra)),
+    ])
+      malformed('rsa', 'rsassa-pss-sha256', pem);
+    malformed('rsa', 'rsassa-pss-sha256', 'no PEM at all');
+    malformed('ecdsa', 'ecdsa-sha2-nistp256', ed25519.public);
+  });
+
   it('reads ML-DSA keys of the right length even where they cannot be used', () => {
     const head = '308207b2300b0609608648016503040312038207a100';
     const key = decodePublicKey(
@@ -244,6 +293,13 @@ describe('Key', () => {
     expect(key.toJson()).toEqual(json);
     expect(() => key.publicKey).toThrow(expect.objectContaining({ code: 'UNSUPPORTED_SCHEME' }));
     expect(() => key.publicKey).toThrow(KeyError);
+  });
+
+  it('refuses an empty key id', () => {
+    const { key } = generateSigner();
+    expect(() => Key.fromJson('', key.toJson())).toThrow(
+      expect.objectContaining({ code: 'MALFORMED_METADATA', path: 'keyid' }),
+    );
   });
 
   it('compares id and content', () => {

@@ -85,6 +85,8 @@ describe('TrustedMetadataSet', () => {
     });
     await timestamp({ snapshotMeta: new MetaFile({ version: 1, hashes: new Map([['sha256', 'ab']]) }) });
     await expect(snapshot()).rejects.toThrow('out of memory');
+    await expect(snapshot({}, { trusted: true })).rejects.toThrow('out of memory');
+    expect(set.snapshot).toBeUndefined();
   });
 
   it('obeys the limits on parsing for every role', async () => {

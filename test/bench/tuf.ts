@@ -1,5 +1,5 @@
-// `npm run bench:tuf [-- --write] [-- --rounds=N] [-- --only=reading,hashed,succinct,memory]`: what a client of an index with 20 million targets pays, beside
-// python-tuf in the same run, in turns (A, B, A, B), and beside tuf-js where it finishes.
+// `npm run bench:tuf [-- --write] [-- --rounds=N] [-- --only=reading,hashed,succinct,memory]`: what a client of an index
+// with 20 million targets pays, beside python-tuf in the same run, in turns (A, B, A, B), and tuf-js where it finishes.
 import type { ChildProcess } from 'node:child_process';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
