@@ -1,6 +1,7 @@
 import type { Executor } from '../db/schema.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { BoundedPool } from './bounded-pool.ts';
+import type { PublishingSettings } from './publishing-settings.ts';
 import type { SigningEvents } from './signing-events.ts';
 
 /** What every operation of the registry needs of the world. */
@@ -11,6 +12,8 @@ export interface RegistryContext {
   readonly clock: () => Date;
   /** Archives are opened only in here. */
   readonly inspections: BoundedPool;
+  /** Whom trusted publishing believes; the defaults when absent. */
+  readonly publishing?: PublishingSettings;
   /** Absent where nobody signs over HTTP. */
   readonly signingEvents?: SigningEvents | undefined;
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Executor } from '../db/schema.ts';
+import type { PublishingSettings } from '../registry/publishing-settings.ts';
 import type { RateLimitSettings } from '../registry/rate-limit.ts';
 import type { SigningEvents } from '../registry/signing-events.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -33,6 +34,8 @@ export interface ServerOptions {
   /** The address people use, when a reverse proxy is in front; may have a path. Only shown, never compared with a Host header. */
   readonly publicUrl?: string;
   readonly clock?: () => Date;
+  /** Whom trusted publishing believes. */
+  readonly publishing?: PublishingSettings;
   /** How often somebody may ask. */
   readonly rateLimits?: RateLimitSettings;
   /** Where a request comes from, when reverse proxies are trusted to say; the socket's address when absent. */

@@ -16,6 +16,7 @@ import { findRoute, type Route } from './route.ts';
 import { ROUTE_POLICIES } from './route-policy.ts';
 import type { Site } from './site.ts';
 import { STYLE_SHEET } from './style-sheet.ts';
+import type { TrustedPublishing } from './trusted-publishing.ts';
 
 /** One index with what only it has. */
 export interface MountedSite {
@@ -36,6 +37,7 @@ export interface RequestHandlerOptions {
   readonly store: ObjectStore;
   readonly cache: DocumentCache;
   readonly guard: Guard;
+  readonly trustedPublishing: TrustedPublishing;
   readonly log: Log;
   /** The path of the public URL without its last `/`; '' when it has none. */
   readonly pathPrefix: string;
@@ -86,6 +88,10 @@ export class RequestHandler {
     switch (route.kind) {
       case 'api':
         return mounted.api(route.path, target.query, request, response);
+      case 'oidc-audience':
+        return this.#options.trustedPublishing.audience(request, response);
+      case 'oidc-mint-token':
+        return this.#options.trustedPublishing.mint(request, response);
       case 'upload':
         return mounted.upload(request, response);
       default:
@@ -107,7 +113,7 @@ export class RequestHandler {
 
   async #read(
     { site, home }: MountedSite,
-    route: Exclude<Route, { kind: 'upload' | 'api' }>,
+    route: Exclude<Route, { kind: 'upload' | 'api' | 'oidc-audience' | 'oidc-mint-token' }>,
     target: RequestTarget,
     request: IncomingMessage,
     response: ServerResponse,

@@ -29,5 +29,8 @@ export const ROUTE_POLICIES: Readonly<Record<Route['kind'], RoutePolicy>> = {
   'core-metadata': READ,
   'role-metadata': READ,
   file: READ,
+  'oidc-audience': { methods: READING, access: 'public' },
+  // The identity token in the body is the credential.
+  'oidc-mint-token': { methods: 'POST', access: 'public' },
   api: { methods: '*', access: 'endpoint' },
 };

@@ -7,6 +7,8 @@ export type Route =
   /** `location` is relative, built from checked names only. */
   | { readonly kind: 'redirect'; readonly location: string }
   | { readonly kind: 'project-page'; readonly project: string }
+  /** PyPI's API of trusted publishing. */
+  | { readonly kind: 'oidc-audience' | 'oidc-mint-token' }
   /** A path below `/api/v1/`; the table of endpoints knows more. */
   | { readonly kind: 'api'; readonly path: string }
   /** An object of the tree small enough to be held in memory, with the content type it has. */
@@ -48,6 +50,10 @@ export function findRoute(path: string): Route | undefined {
       return { kind: 'redirect', location: 'simple/' };
     case '/simple/':
       return { kind: 'project-list' };
+    case '/_/oidc/audience':
+      return { kind: 'oidc-audience' };
+    case '/_/oidc/mint-token':
+      return { kind: 'oidc-mint-token' };
     case '/static/rind.css':
       return { kind: 'style-sheet' };
     default:

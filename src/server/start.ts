@@ -2,6 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Authenticator } from '../registry/authenticator.ts';
 import { BoundedPool } from '../registry/bounded-pool.ts';
+import { IdentityVerifier } from '../registry/identity-token.ts';
+import { DEFAULT_PUBLISHING_SETTINGS } from '../registry/publishing-settings.ts';
 import { AccessWatch } from './access-watch.ts';
 import { Api } from './api/api.ts';
 import { ENDPOINTS } from './api/endpoints.ts';
@@ -13,6 +15,7 @@ import { DEFAULT_FORM_LIMITS } from './received-form.ts';
 import { RequestHandler } from './request-handler.ts';
 import { Site } from './site.ts';
 import { Sites } from './sites.ts';
+import { TrustedPublishing } from './trusted-publishing.ts';
 import { handleUpload, UploadGate } from './upload-route.ts';
 
 /** Defaults of everything that bounds the server. */
@@ -69,6 +72,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const handler = new RequestHandler({
     cache,
     guard,
+    trustedPublishing: mountTrustedPublishing({ ...options, clock }, guard, () => url),
     sites: sites.byName,
     store: options.store,
     log: options.log,
@@ -107,6 +111,16 @@ function optional<Name extends string, Value>(
   return value === undefined ? {} : ({ [name]: value } as { [name in Name]?: Value });
 }
 
+function mountTrustedPublishing(
+  { db, clock, publishing: settings = DEFAULT_PUBLISHING_SETTINGS }: ServerOptions & { clock: () => Date },
+  guard: Guard,
+  url: () => string,
+): TrustedPublishing {
+  const audience = (): string => settings.audience ?? url();
+  const verifier = new IdentityVerifier(settings);
+  return new TrustedPublishing({ db, clock, settings, verifier, audience }, guard);
+}
+
 /** The indexes that are served; changes while the server runs. */
 function mountSites(
   options: ServerOptions & { readonly clock: () => Date },
@@ -121,7 +135,15 @@ function mountSites(
     cache,
     (index) => {
       const site = new Site(index, db, store);
-      const context = { db, store, index, clock, inspections, signingEvents: options.signingEvents };
+      const context = {
+        db,
+        store,
+        index,
+        clock,
+        inspections,
+        signingEvents: options.signingEvents,
+        ...optional('publishing', options.publishing),
+      };
       const published = (project: string): void =>
         site.addressesOf(project).forEach((address) => cache.forget(address));
       const environment = { context, queue, limits, log, published };

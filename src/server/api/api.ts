@@ -139,7 +139,8 @@ async function authorizeCall(
       else authorizeServer(principal);
       return undefined;
     case 'index':
-      await authorize(db, principal, policy.verb, { index });
+      if (policy.verb === 'known') requireKnown(principal);
+      else await authorize(db, principal, policy.verb, { index });
       return undefined;
     case 'project': {
       const name = normalizeProjectName(parameters.get('project') ?? '');

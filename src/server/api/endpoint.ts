@@ -8,10 +8,12 @@ export type EndpointMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 /**
  * Who may call an endpoint, checked before its body is read.
  * `on: 'index'`: the verb in the index as a whole. `on: 'project'`: the verb in the project `{project}` of the path, which must exist.
- * `on: 'server'`: the whole server; such endpoints exist at the default index only. `verb: 'known'`: whoever is not anonymous.
+ * `on: 'server'`: the whole server; such endpoints exist at the default index only. `verb: 'known'`: whoever is not
+ * anonymous; the operation decides the rest.
  */
 export type EndpointPolicy =
   | { readonly on: 'index' | 'project'; readonly verb: Verb }
+  | { readonly on: 'index'; readonly verb: 'known' }
   | { readonly on: 'server'; readonly verb: 'admin' | 'known' };
 
 /** What a handler is called with. It translates and no more: the work is in registry/, which the commands call too. */

@@ -1,6 +1,7 @@
 import { ACCOUNT_ENDPOINTS } from './account-endpoints.ts';
 import type { Endpoint } from './endpoint.ts';
 import { INDEX_ENDPOINTS } from './index-endpoints.ts';
+import { PUBLISHER_ENDPOINTS } from './publisher-endpoints.ts';
 import { ROLE_ENDPOINTS } from './role-endpoints.ts';
 import { SIGNING_EVENT_ENDPOINTS } from './signing-event-endpoints.ts';
 import { PROJECT_ENDPOINTS } from './project-endpoints.ts';
@@ -9,7 +10,7 @@ import { PROJECT_ENDPOINTS } from './project-endpoints.ts';
 export const ENDPOINTS: readonly Endpoint[] = [
   ...INDEX_ENDPOINTS,
   ...ACCOUNT_ENDPOINTS,
-  ...ROLE_ENDPOINTS,
+  ...ROLE_ENDPOINTS, ...PUBLISHER_ENDPOINTS,
   ...SIGNING_EVENT_ENDPOINTS,
   ...PROJECT_ENDPOINTS,
 ];

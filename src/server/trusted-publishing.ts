@@ -1,0 +1,64 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { MintError } from '../registry/identity-token.ts';
+import { mintToken, type MintContext } from '../registry/mint-token.ts';
+import { readJsonBody } from './api/json-body.ts';
+import type { Guard } from './guard.ts';
+
+const MAX_BODY_SIZE = 32 * 1024;
+
+/** PyPI's API of trusted publishing: which audience to ask for, and an upload token for an identity token. */
+export class TrustedPublishing {
+  readonly #context: MintContext;
+  readonly #guard: Guard;
+
+  constructor(context: MintContext, guard: Guard) {
+    this.#context = context;
+    this.#guard = guard;
+  }
+
+  /** `GET /_/oidc/audience` */
+  audience(request: IncomingMessage, response: ServerResponse): void {
+    sendJson(response, 200, { audience: this.#context.audience() }, request.method === 'HEAD');
+  }
+
+  /** `POST /_/oidc/mint-token`: 200 with a token, 422 with PyPI's codes. @throws RegistryError, ProblemError */
+  async mint(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#guard.limitUnknown(request);
+    const body = await readJsonBody(request, MAX_BODY_SIZE);
+    try {
+      const { token, expires } = await mintToken(this.#context, tokenOf(body));
+      const seconds = Math.floor(expires.getTime() / 1000);
+      sendJson(response, 200, { success: true, token, expires: seconds });
+    } catch (error) {
+      if (!(error instanceof MintError)) throw error;
+      sendJson(response, 422, {
+        message: 'Token request failed',
+        errors: [{ code: error.code, description: error.message }],
+      });
+    }
+  }
+}
+
+function tokenOf(body: unknown): string {
+  const token =
+    typeof body === 'object' && body !== null && Object.hasOwn(body, 'token')
+      ? (body as { readonly token: unknown }).token
+      : undefined;
+  if (typeof token === 'string' && token !== '') return token;
+  throw new MintError('invalid-payload', 'The body has no text under the key token.');
+}
+
+function sendJson(response: ServerResponse, status: number, value: object, isHead = false): void {
+  const body = Buffer.from(`${JSON.stringify(value)}\n`);
+  response.writeHead(status, [
+    'Content-Type',
+    'application/json',
+    'Content-Length',
+    String(body.length),
+    'Cache-Control',
+    'no-store',
+    'X-Content-Type-Options',
+    'nosniff',
+  ]);
+  response.end(isHead ? undefined : body);
+}
