@@ -24,6 +24,16 @@ export interface DataFolder {
 
 const OTHERS = 0o077;
 
+/**
+ * The folder with the keys of one index of a server: the server's own for the default index, `indexes/<name>` in it for every other. Tree,
+ * database and temporary files are the server's.
+ */
+export function folderOfIndex(folder: DataFolder, name: string): DataFolder {
+  if (name === '') return folder;
+  const { tree, temporary, database } = folder;
+  return { ...dataFolderAt(join(folder.path, 'indexes', name)), tree, temporary, database };
+}
+
 export function dataFolderAt(path: string): DataFolder {
   const root = resolve(path);
   const at = (...names: string[]): string => join(root, ...names);

@@ -10,15 +10,17 @@ import type { Executor, IndexRow } from '../db/schema.ts';
 import { acquireStoreLock, type StoreLock } from '../db/store-lock.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { openSigners } from '../keys/key-choice.ts';
+import { checkedIndexName } from '../registry/indexes.ts';
 import { createRepository } from '../repository/create-repository.ts';
 import { Publisher } from '../repository/publisher.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { PosixStore } from '../storage/posix-store.ts';
 import { CliError } from './cli-error.ts';
 import type { ImportOptions } from './commands/ceremony.ts';
-import { openDataFolder, type DataFolder } from './data-folder.ts';
+import { folderOfIndex, openDataFolder, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { requireOnlineKeys } from './online-keys.ts';
+import { keepBundle } from './renewal-opener.ts';
 import { print, say } from './terminal.ts';
 
 /** Between two looks at what a running server did with the bundle, in milliseconds. */
@@ -42,6 +44,7 @@ export async function importBundle(path: string, options: ImportOptions): Promis
     if ((await lastPublication(database.db, index.id)) === undefined)
       await create(folder, store, database.db, index, bundle);
     else await change(folder, store, database.db, index, bundle, Number(options.rootGrace) * 1000);
+    await keepBundle(folder.path, path, bundle.event.id);
     return EXIT.ok;
   } finally {
     await database.close();
@@ -50,7 +53,7 @@ export async function importBundle(path: string, options: ImportOptions): Promis
 
 async function indexFor(db: Executor, name: string, { event }: VerifiedBundle): Promise<IndexRow> {
   return (
-    (await findIndex(db, name)) ??
+    (await findIndex(db, checkedIndexName(name))) ??
     insertIndex(db, { name, profile: event.candidate.profile, now: new Date() })
   );
 }
@@ -67,9 +70,15 @@ async function create(
     throw new CliError('failure', 'This index has no repository yet, and the bundle renews one.', [
       'import the bundle of the first ceremony first',
     ]);
-  const lock = await acquireStoreLock(folder.path);
+  const lock = await lockUnlessServed(folder.path);
+  if (lock === undefined)
+    throw new CliError(
+      'failure',
+      'A server runs on this data folder, and the first metadata of an index is made while none does.',
+      ['stop rind serve, import the bundle, and start it again; nothing was changed'],
+    );
   try {
-    const opened = await openSigners(await requireOnlineKeys(folder));
+    const opened = await openSigners(await requireOnlineKeys(folderOfIndex(folder, index.name)));
     try {
       const { signers: online } = opened;
       const { fingerprint } = await createRepository({ db, store, index, offline: bundle.roles, online });
@@ -114,7 +123,8 @@ async function change(
     say('the server takes it over; this waits until it is public');
     await waitUntilPublished(db, index.id, id, () => pause(LOOK_AGAIN));
   } else {
-    const opened = await openSigners(await requireOnlineKeys(folder)).catch((error: unknown) => {
+    const keys = folderOfIndex(folder, index.name);
+    const opened = await openSigners(await requireOnlineKeys(keys)).catch((error: unknown) => {
       lock.release();
       throw error;
     });

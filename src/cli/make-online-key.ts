@@ -1,3 +1,5 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { encodePublicKey } from '../ceremony/public-key-file.ts';
 import { addFileOnce, exists } from '../ceremony/durable-folder.ts';
 import type { KeyChoice } from '../keys/key-choice.ts';
@@ -6,17 +8,19 @@ import { openSigner } from '../keys/key-uri.ts';
 import { generatePassphrase, readSecretFile, writeSecretFile } from '../keys/passphrase.ts';
 import { readPrivateKeyFile, writePrivateKeyFile } from '../keys/private-key-file.ts';
 import { noSecret, parseSecretSource } from '../keys/secret-source.ts';
+import { checkedIndexName } from '../registry/indexes.ts';
 import type { Signer } from '../tuf/signer.ts';
 import { CliError } from './cli-error.ts';
 import type { OnlineKeyOptions } from './commands/ceremony.ts';
-import { onlineKeyFiles, openDataFolder, type DataFolder } from './data-folder.ts';
+import { folderOfIndex, onlineKeyFiles, openDataFolder, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { addOnlineKey } from './online-keys.ts';
 import { print, say } from './terminal.ts';
 
 /** `rind ceremony online-key`: the private half never leaves the server. */
 export async function makeOnlineKey(options: OnlineKeyOptions): Promise<ExitCode> {
-  const folder = await openDataFolder(options.data);
+  const folder = folderOfIndex(await openDataFolder(options.data), checkedIndexName(options.index ?? ''));
+  await mkdir(dirname(folder.onlineKey), { recursive: true, mode: 0o700 });
   const files = await onlineKeyFiles(folder);
   const signer =
     options.key !== undefined

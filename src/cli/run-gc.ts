@@ -15,7 +15,7 @@ import { ServedTree } from '../repository/served-tree.ts';
 import { Upkeep } from '../repository/upkeep.ts';
 import { PosixStore } from '../storage/posix-store.ts';
 import { CliError } from './cli-error.ts';
-import { existingDataFolder, type DataFolder } from './data-folder.ts';
+import { existingDataFolder, type DataFolder, folderOfIndex } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { onlineKeys } from './online-keys.ts';
 import { print, say } from './terminal.ts';
@@ -90,7 +90,7 @@ const askServer: Collect = async (db, _store, index) => {
 
 function collectHere(folder: DataFolder): Collect {
   return async (db, store, index) => {
-    const keys = await openSigners(await onlineKeys(folder));
+    const keys = await openSigners(await onlineKeys(folderOfIndex(folder, index.name)));
     try {
       const publisher = new Publisher({ db, store, index, signers: keys.signers, holder: 'rind gc' });
       await publisher.start();

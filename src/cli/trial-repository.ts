@@ -34,7 +34,7 @@ export interface TrialRepository {
 }
 
 /**
- * The default index of a data folder, with a repository in the trial form: the roles of a key ceremony, each with a key of its own, all
+ * An index of a data folder (undefined: the default one, made when it is not there), with a repository in the trial form: the roles of a key ceremony, each with a key of its own, all
  * made here and now, root threshold 1 (ADR 10). Every secret is in a file of mode 0600 before it is used, so that an interrupted first
  * start can be started again. The store lock must be held.
  */
@@ -42,11 +42,15 @@ export async function ensureTrialRepository(
   folder: DataFolder,
   db: Executor,
   store: ObjectStore,
+  wanted?: IndexRow,
 ): Promise<TrialRepository> {
   const index =
-    (await findIndex(db, '')) ?? (await insertIndex(db, { name: '', profile: 'team', now: new Date() }));
+    wanted ??
+    (await findIndex(db, '')) ??
+    (await insertIndex(db, { name: '', profile: 'team', now: new Date() }));
   if ((await lastPublication(db, index.id)) !== undefined) return { index, secrets: undefined };
   await mkdir(folder.offlineKeys, { recursive: true, mode: 0o700 });
+  await mkdir(dirname(folder.onlineKey), { recursive: true, mode: 0o700 });
   const offlinePassphrase = await ensureSecret(folder.offlinePassphrase, generatePassphrase);
   const onlinePassphrase = await ensureSecret(folder.onlinePassphrase, generatePassphrase);
   const online = await ensureKey(folder.onlineKey, onlinePassphrase);
@@ -55,14 +59,15 @@ export async function ensureTrialRepository(
     signers.set(role, await ensureKey(join(folder.offlineKeys, `${role}.json`), offlinePassphrase));
   const uploadToken = await ensureSecret(folder.uploadToken, async () => {
     const { token } = await issueToken(db, {
-      name: 'first upload token',
+      name: index.name === '' ? 'first upload token' : `first upload token of ${index.name}`,
       verbs: ['upload'],
       indexId: index.id,
       now: new Date(),
     });
     return token;
   });
-  const { roles } = await ensureTrialBundle(join(folder.path, 'ceremony', 'first'), signers, online.key);
+  const bundle = join(folder.path, 'ceremony', 'first');
+  const { roles } = await ensureTrialBundle(bundle, trialPlan(index.profile), signers, online.key);
   await createRepository({ db, store, index, offline: roles, online: [online] });
   return { index, secrets: { uploadToken, offlinePassphrase } };
 }
@@ -70,12 +75,13 @@ export async function ensureTrialRepository(
 /** The bundle of the trial's ceremony: held once, so that an interrupted start goes on with the very bytes that it may have published. */
 async function ensureTrialBundle(
   path: string,
+  planText: string,
   signers: ReadonlyMap<string, KeySigner>,
   online: Key,
 ): Promise<VerifiedBundle> {
   const now = new Date();
   if (!(await exists(path))) {
-    const planBytes = new TextEncoder().encode(TRIAL_PLAN);
+    const planBytes = new TextEncoder().encode(planText);
     const plan = parsePlan(planBytes);
     const keys = await openKeys(plan, {
       open: async (uri) => {
@@ -94,8 +100,8 @@ async function ensureTrialBundle(
 }
 
 /** The roles of a ceremony, each with one key of its own that is kept: a trial is to show what can be changed later. */
-const TRIAL_PLAN = `format = "rind-ceremony-plan-1"
-profile = "team"
+const trialPlan = (profile: string): string => `format = "rind-ceremony-plan-1"
+profile = "${profile}"
 ${OFFLINE_ROLES.map((role) => `[${role}]\nthreshold = 1\n[[${role}.keys]]\nholder = "who began the trial"\nkey = "${role}"\n`).join('')}
 [[online.keys]]
 public-key = "online"

@@ -22,6 +22,7 @@ export interface BackupOptions {
 
 export interface OnlineKeyOptions {
   readonly data: string;
+  readonly index?: string;
   readonly out: string;
   readonly another?: boolean;
   readonly key?: string;
@@ -130,6 +131,7 @@ function registerServerSide(ceremony: Command): void {
     .command('online-key')
     .summary("make or name the server's online key and write its public half for the plan")
     .option('--data <folder>', 'where everything of the index lies', 'rind-data')
+    .option('--index <name>', 'which index of the server', '')
     .requiredOption('--out <file>', 'the public key file')
     .option('--another', 'make one more, to replace the present one in two renewals')
     .option('--key <uri>', 'make none, but take this one: hsm:…, awskms:…, hv:…, signer:PATH, and so on')
