@@ -6,8 +6,10 @@ import { registerEvent, registerSign } from './commands/event.ts';
 import { registerFsck } from './commands/fsck.ts';
 import { registerGc } from './commands/gc.ts';
 import { registerImport } from './commands/import.ts';
+import { registerIndex, registerPromote } from './commands/index.ts';
 import { registerKey } from './commands/key.ts';
 import { registerPip } from './commands/pip.ts';
+import { registerProject } from './commands/project.ts';
 import { registerProxy } from './commands/proxy.ts';
 import { registerRun } from './commands/run.ts';
 import { registerServe } from './commands/serve.ts';
@@ -22,6 +24,9 @@ import { reportError } from './terminal.ts';
 const COMMANDS: readonly ((program: Command) => void)[] = [
   registerServe,
   registerToken,
+  registerProject,
+  registerIndex,
+  registerPromote,
   registerFsck,
   registerImport,
   registerGc,
