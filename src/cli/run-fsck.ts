@@ -1,45 +1,75 @@
 import { listIndexes } from '../db/indexes.ts';
 import { openDatabase } from '../db/open.ts';
-import type { IndexRow } from '../db/schema.ts';
+import type { Executor, IndexRow } from '../db/schema.ts';
+import { acquireStoreLock } from '../db/store-lock.ts';
 import { fsck, type FsckReport } from '../repository/fsck.ts';
+import type { RepairReport } from '../repository/fsck-repair.ts';
 import { PosixStore } from '../storage/posix-store.ts';
-import { existingDataFolder } from './data-folder.ts';
+import { existingDataFolder, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { repairIndex } from './repair-index.ts';
 import { print, say } from './terminal.ts';
 
 /** What `rind fsck` is told. */
 export interface RunFsckOptions {
   readonly data: string;
+  readonly repair?: boolean;
   readonly json?: boolean;
 }
 
-/** Checks every index of a data folder; findings go to stdout, the summary to stderr. */
+interface Checked {
+  readonly index: IndexRow;
+  readonly report: FsckReport;
+  readonly repairs?: RepairReport;
+}
+
+/** Checks every index of a data folder, and mends it when asked to; findings go to stdout, the summary to stderr. */
 export async function runFsck(options: RunFsckOptions): Promise<ExitCode> {
   const folder = await existingDataFolder(options.data);
-  const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary });
-  const database = await openDatabase({ path: folder.database });
-  const { db } = database;
+  const lock = options.repair === true ? await acquireStoreLock(folder.path) : undefined;
   try {
-    const reports: { readonly index: IndexRow; readonly report: FsckReport }[] = [];
-    for (const index of await listIndexes(db))
-      reports.push({ index, report: await fsck({ db, store, index }) });
-    if (options.json === true) print(JSON.stringify(reports.map(asJson), undefined, 2));
-    else for (const { index, report } of reports) tell(index, report);
-    return reports.every(({ report }) => report.clean) ? EXIT.ok : EXIT.failure;
+    const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary });
+    const database = await openDatabase({ path: folder.database });
+    try {
+      const checked: Checked[] = [];
+      for (const index of await listIndexes(database.db))
+        checked.push(await check(options, folder, database.db, store, index));
+      if (options.json === true) print(JSON.stringify(checked.map(asJson), undefined, 2));
+      else for (const each of checked) tell(each);
+      return checked.every(({ report }) => report.clean) ? EXIT.ok : EXIT.failure;
+    } finally {
+      await database.close();
+    }
   } finally {
-    await database.close();
+    lock?.release();
   }
 }
 
-function tell(index: IndexRow, report: FsckReport): void {
+async function check(
+  options: RunFsckOptions,
+  folder: DataFolder,
+  db: Executor,
+  store: PosixStore,
+  index: IndexRow,
+): Promise<Checked> {
+  if (options.repair !== true) return { index, report: await fsck({ db, store, index }) };
+  const repairs = await repairIndex(folder, db, store, index);
+  return { index, report: await fsck({ db, store, index }), repairs };
+}
+
+function tell({ index, report, repairs }: Checked): void {
+  for (const { finding, action } of repairs?.repaired ?? [])
+    print(`mended: ${finding.message} (${finding.code}): ${action}`);
   for (const { severity, code, message } of report.findings) print(`${severity}: ${message} (${code})`);
   const unlisted = report.count - report.findings.length;
   if (unlisted > 0) print(`and ${unlisted} more`);
+  const waysOut = new Set((repairs?.left ?? []).map(({ wayOut }) => wayOut));
+  if (!report.clean) for (const wayOut of waysOut) print(`hint: ${wayOut}`);
   const verdict = report.clean ? 'clean' : 'NOT clean';
   const name = index.name === '' ? 'the default index' : `index ${index.name}`;
   say(`${name} is ${verdict}: ${report.roles} roles and ${report.targets} targets verified`);
 }
 
-function asJson({ index, report }: { readonly index: IndexRow; readonly report: FsckReport }): object {
-  return { index: index.name, ...report };
+function asJson({ index, report, repairs }: Checked): object {
+  return { index: index.name, ...report, ...(repairs === undefined ? {} : { repairs }) };
 }

@@ -101,3 +101,13 @@ export async function findTargets(
   }
   return found;
 }
+
+/** Takes a row away that nothing signed stands behind: for fsck only. */
+export async function deleteTarget(tx: Executor, indexId: number, path: string): Promise<void> {
+  await tx
+    .deleteFrom('targets')
+    .where('index_id', '=', indexId)
+    .where('path_prefix', '=', targetPathPrefix(path))
+    .where('path', '=', path)
+    .execute();
+}

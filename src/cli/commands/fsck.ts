@@ -11,6 +11,7 @@ export function registerFsck(program: Command): void {
         'with the database. Exit code 0: nothing found. May run beside the server.',
     )
     .option('--data <folder>', 'where everything of the index lies', 'rind-data')
+    .option('--repair', 'mend what the database proves; the server must not run')
     .option('--json', 'print the findings as JSON')
     .action(async (options: RunFsckOptions) => {
       const { runFsck } = await import('../run-fsck.ts');
