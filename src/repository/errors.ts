@@ -34,6 +34,19 @@ export class PublicationError extends Error {
   }
 }
 
+export type ArchiveErrorCode = 'ARCHIVE_EMPTY' | 'ARCHIVE_DAMAGED' | 'ARCHIVE_BUSY' | 'ARCHIVE_DIFFERS';
+
+/** An archive cannot be read or written, does not match its own head, or contradicts what is public. */
+export class ArchiveError extends Error {
+  override readonly name = 'ArchiveError';
+  readonly code: ArchiveErrorCode;
+
+  constructor(code: ArchiveErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
 /** What a log line says about an error; plain values, so that it can cross threads. */
 export function errorFields(error: unknown): { readonly error: string; readonly code?: string } {
   if (!(error instanceof Error)) return { error: String(error) };

@@ -10,7 +10,7 @@ import type { ServedTree } from './served-tree.ts';
 
 /** What a walk over the metadata needs, and where it tells. */
 export interface MetadataWalk {
-  readonly store: ObjectStore;
+  readonly store: Pick<ObjectStore, 'read'>;
   readonly tree: ServedTree;
   readonly now: Date;
   /** What the database holds for public, by role. */

@@ -1,5 +1,5 @@
 import type { AuditEntry } from '../db/audit.ts';
-import type { PublicationRow } from '../db/schema.ts';
+import type { OfflineBundleRow, OfflineBundleState, PublicationRow } from '../db/schema.ts';
 import type { AppendedEntry } from './public-log.ts';
 
 /** A signature as the audit log tells of it. */
@@ -79,5 +79,22 @@ export function abandonEntry(publication: PublicationRow, at: Date): AuditEntry 
     action: 'publication.abandon',
     subject: `timestamp ${publication.timestamp_version}`,
     detail: { publication: publication.id, sha256: publication.timestamp_sha256 },
+  };
+}
+
+/** A bundle of a ceremony was published, in whole or its root first, or refused. */
+export function bundleEntry(
+  bundle: OfflineBundleRow,
+  state: OfflineBundleState,
+  reason: string | null,
+  at: Date,
+): AuditEntry {
+  return {
+    indexId: bundle.index_id,
+    at,
+    actor: 'publisher',
+    action: state === 'refused' ? 'bundle.refuse' : 'bundle.adopt',
+    subject: bundle.event,
+    detail: { state, reason },
   };
 }

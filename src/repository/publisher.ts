@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { appendAudit } from '../db/audit.ts';
 import { DatabaseError } from '../db/errors.ts';
 import { acquireLease } from '../db/leases.ts';
 import { lastPublication, settleJournal } from '../db/publications.ts';
@@ -26,6 +27,7 @@ import {
   type PublicationDraft,
   type Recovery,
 } from './publication.ts';
+import { bundleEntry } from './publication-audit.ts';
 import { nodeSha256, PublicLog } from './public-log.ts';
 import { Renewals } from './renewals.ts';
 import { ServedTree } from './served-tree.ts';
@@ -296,7 +298,11 @@ export class Publisher {
     state: OfflineBundleState,
     reason: string | null,
   ): Promise<void> {
-    await writeTransaction(this.#db, (tx) => setBundleState(tx, bundle.id, state, this.#now, reason));
+    const at = this.#now;
+    await writeTransaction(this.#db, async (tx) => {
+      await setBundleState(tx, bundle.id, state, at, reason);
+      await appendAudit(tx, bundleEntry(bundle, state, reason, at));
+    });
   }
 
   #timeOfNextStep({ root_published_at: time }: OfflineBundleRow): Date {

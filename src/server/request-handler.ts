@@ -141,6 +141,8 @@ export class RequestHandler {
         return send(target.path, site.pageObject(route.path, route.format, route.isImmutable));
       case 'role-metadata':
         return send(target.path, site.roleMetadata(route.path, route.isImmutable));
+      case 'log-object':
+        return send(target.path, site.logObject(route.path, route.part));
       case 'core-metadata':
         return send(target.path, site.coreMetadata(route.path));
       case 'file':

@@ -28,6 +28,7 @@ export const ROUTE_POLICIES: Readonly<Record<Route['kind'], RoutePolicy>> = {
   'page-object': READ,
   'core-metadata': READ,
   'role-metadata': READ,
+  'log-object': READ,
   file: READ,
   'oidc-audience': { methods: READING, access: 'public' },
   // The identity token in the body is the credential.

@@ -1,5 +1,9 @@
 import { isNormalizedProjectName, isValidProjectName, normalizeProjectName } from '../pypi/project-name.ts';
 import { simpleHtmlPath, simpleJsonPath, parseIndexPath } from '../pypi/layout.ts';
+import { parseLogPath } from '../transparency/log-layout.ts';
+
+/** The head may change at any moment; an entry and a tile never do. */
+export type LogPart = NonNullable<ReturnType<typeof parseLogPath>>;
 
 /** What a path of one index means. Paths are relative to the index and decoded. */
 export type Route =
@@ -20,6 +24,8 @@ export type Route =
     }
   | { readonly kind: 'core-metadata'; readonly path: string }
   | { readonly kind: 'role-metadata'; readonly path: string; readonly isImmutable: boolean }
+  /** An object of the public log. */
+  | { readonly kind: 'log-object'; readonly path: string; readonly part: LogPart }
   | {
       readonly kind: 'file';
       readonly path: string;
@@ -77,6 +83,8 @@ function treeRoute(path: string): Route | undefined {
   if (metadata !== null) {
     return { kind: 'role-metadata', path, isImmutable: metadata[1] !== undefined };
   }
+  const part = parseLogPath(path);
+  if (part !== undefined) return { kind: 'log-object', path, part };
   const parsed = parseIndexPath(path);
   switch (parsed?.kind) {
     case undefined:

@@ -7,7 +7,7 @@ import { ServedTree } from '../repository/served-tree.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { DocumentSource } from './document-cache.ts';
 import { IMMUTABLE, REVALIDATE, type DocumentOptions } from './document.ts';
-import { PAGE_PATHS } from './route.ts';
+import { PAGE_PATHS, type LogPart } from './route.ts';
 
 /** Milliseconds a page is given out before the store is asked whether it changed; uploads through this process forget it at once. */
 const PAGE_LIFETIME = 1_000;
@@ -64,6 +64,11 @@ export class Site {
   roleMetadata(path: string, isImmutable: boolean): DocumentSource {
     const cacheControl = isImmutable ? IMMUTABLE : REVALIDATE;
     return this.#object(path, { contentType: ROLE_CONTENT_TYPE, cacheControl });
+  }
+
+  logObject(path: string, part: LogPart): DocumentSource {
+    const contentType = part === 'tile' ? 'application/octet-stream' : ROLE_CONTENT_TYPE;
+    return this.#object(path, { contentType, cacheControl: part === 'head' ? REVALIDATE : IMMUTABLE });
   }
 
   coreMetadata(path: string): DocumentSource {
