@@ -73,6 +73,7 @@ describe('parseJson', () => {
     ['-9007199254740991', -9007199254740991],
     ['"\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\ud83d\\ude00"', '"\\/\b\f\n\r\tA😀'],
     ['"é😀"', 'é😀'],
+    ['"\\ud800\\udc00\\udbff\\udfff\\ud7ff\\ue000"', '\u{10000}\u{10ffff}\ud7ff\ue000'],
   ])('reads %s', (source, value) => {
     expect(parse(source)).toEqual(value);
   });
