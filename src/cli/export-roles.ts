@@ -4,6 +4,8 @@ import { findIndex } from '../db/indexes.ts';
 import { openDatabase } from '../db/open.ts';
 import { currentRoles } from '../db/roles.ts';
 import { ServedTree } from '../repository/served-tree.ts';
+import type { Executor, IndexRow } from '../db/schema.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
 import { PosixStore } from '../storage/posix-store.ts';
 import { metadataFileName } from '../tuf/layout.ts';
 import { CliError } from './cli-error.ts';
@@ -22,20 +24,12 @@ export async function exportRoles(options: {
   const folder = await existingDataFolder(options.data);
   const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary });
   const database = await openDatabase({ path: folder.database });
-  const files = new Map<string, Uint8Array>();
+  let files: ReadonlyMap<string, Uint8Array>;
   try {
     const index = await findIndex(database.db, options.index);
     if (index === undefined)
       throw new CliError('failure', `There is no index "${options.index}" in ${folder.path}.`);
-    const tree = new ServedTree(index.name);
-    for (const { role, version } of await currentRoles(database.db, index.id)) {
-      const first = role === 'root' ? 1 : version;
-      if (role !== 'root' && !EXPORTED.has(role)) continue;
-      for (let number = first; number <= version; number++) {
-        const bytes = await store.read(tree.metadata(role, number));
-        if (bytes !== undefined) files.set(metadataFileName(role, number), bytes);
-      }
-    }
+    files = await exportedFiles(database.db, store, index);
   } finally {
     await database.close();
   }
@@ -43,4 +37,23 @@ export async function exportRoles(options: {
   await writeFolderOnce(options.out, files);
   say(`${options.out} holds root version ${root.signed.version} and what it trusts; it is public`);
   return EXIT.ok;
+}
+
+/** The public files of the offline roles: every root, and the newest of the others. */
+export async function exportedFiles(
+  db: Executor,
+  store: ObjectStore,
+  index: IndexRow,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>();
+  const tree = new ServedTree(index.name);
+  for (const { role, version } of await currentRoles(db, index.id)) {
+    const first = role === 'root' ? 1 : version;
+    if (role !== 'root' && !EXPORTED.has(role)) continue;
+    for (let number = first; number <= version; number++) {
+      const bytes = await store.read(tree.metadata(role, number));
+      if (bytes !== undefined) files.set(metadataFileName(role, number), bytes);
+    }
+  }
+  return files;
 }

@@ -40,9 +40,9 @@ export async function importBundle(path: string, options: ImportOptions): Promis
   const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary });
   const database = await openDatabase({ path: folder.database });
   try {
-    const index = await indexFor(database.db, options.index, bundle);
-    if ((await lastPublication(database.db, index.id)) === undefined)
-      await create(folder, store, database.db, index, bundle);
+    const index = await findIndex(database.db, checkedIndexName(options.index));
+    if (index === undefined || (await lastPublication(database.db, index.id)) === undefined)
+      await create(folder, store, database.db, options.index, bundle);
     else await change(folder, store, database.db, index, bundle, Number(options.rootGrace) * 1000);
     await keepBundle(folder.path, path, bundle.event.id);
     return EXIT.ok;
@@ -63,7 +63,7 @@ async function create(
   folder: DataFolder,
   store: ObjectStore,
   db: Executor,
-  index: IndexRow,
+  name: string,
   bundle: VerifiedBundle,
 ): Promise<void> {
   if (bundle.event.candidate.kind !== 'ceremony')
@@ -75,11 +75,12 @@ async function create(
     throw new CliError(
       'failure',
       'A server runs on this data folder, and the first metadata of an index is made while none does.',
-      ['stop rind serve, import the bundle, and start it again; nothing was changed'],
+      ['stop rind serve, import the bundle, and start it again'],
     );
   try {
-    const opened = await openSigners(await requireOnlineKeys(folderOfIndex(folder, index.name)));
+    const opened = await openSigners(await requireOnlineKeys(folderOfIndex(folder, name)));
     try {
+      const index = await indexFor(db, name, bundle);
       const { signers: online } = opened;
       const { fingerprint } = await createRepository({ db, store, index, offline: bundle.roles, online });
       const publisher = new Publisher({ db, store, index, signers: online });

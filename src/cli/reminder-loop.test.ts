@@ -32,18 +32,26 @@ it('reminds by webhook of a signing window and of expiries, once, and again when
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const webhook = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const loop = new ReminderLoop({
-    db: fixture.db,
-    eventsFolder: events,
-    log: openLog({ level: 'silent' }),
-    webhook,
-    clock: fixture.clock,
-  });
+  const newLoop = () =>
+    new ReminderLoop({
+      db: fixture.db,
+      eventsFolder: events,
+      log: openLog({ level: 'silent' }),
+      webhook,
+      clock: fixture.clock,
+    });
+  const loop = newLoop();
   fixture.advance(24 * 12);
   await loop.remind();
+  expect(loop.pause).toBe(60_000);
+  await loop.remind();
+  expect(loop.pause).toBe(120_000);
   works = true;
   await loop.remind();
+  expect(loop.pause).toBe(3_600_000);
   await loop.remind();
+  // After a restart, too.
+  await newLoop().remind();
   expect(received).toMatchObject([
     { urgency: 'warning', text: expect.stringMatching(/in 2 days; these have not signed: Ada, Grace, Joan/) },
   ]);

@@ -14,6 +14,7 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 import { eventsFolder, offeredEvents } from './offered-events.ts';
 import { IndexWatch, publishedIndexes, servableIndexes } from './index-watch.ts';
 import { ReminderLoop } from './reminder-loop.ts';
+import { RenewalOpener } from './renewal-opener.ts';
 import { keptSecrets, setupMessage, shownSecrets, trialMessage } from './serve-messages.ts';
 import { StopRequest } from './stop-request.ts';
 import { say } from './terminal.ts';
@@ -117,6 +118,7 @@ async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: St
   const reminders = new ReminderLoop({
     db: database.db,
     eventsFolder: eventsFolder(folder.path),
+    renewals: new RenewalOpener({ db: database.db, store, path: folder.path }),
     log,
     webhook: options.reminders,
   });

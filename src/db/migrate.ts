@@ -6,6 +6,7 @@ import { accounts } from './migrations/0004-accounts.ts';
 import { projectLife } from './migrations/0005-project-life.ts';
 import { evidence } from './migrations/0003-evidence.ts';
 import { publicationHolds } from './migrations/0007-publication-holds.ts';
+import { sentReminders } from './migrations/0009-sent-reminders.ts';
 import { running } from './migrations/0006-running.ts';
 import { targetImports } from './migrations/0007-target-imports.ts';
 import type { Schema } from './schema.ts';
@@ -20,6 +21,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0006-running': running,
   '0007-publication-holds': publicationHolds,
   '0007-target-imports': targetImports,
+  '0009-sent-reminders': sentReminders,
 };
 
 /** Brings the tables up to date, all or nothing. Throws NEWER_SCHEMA when a later version of Rind was here, MIGRATION_FAILED otherwise. */

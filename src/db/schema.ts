@@ -379,7 +379,14 @@ export interface ImportsTable {
   finished_at: Timestamp | null;
 }
 
+/** Reminders that were delivered, by the key that each has once. */
+export interface SentRemindersTable {
+  key: string;
+  sent_at: Timestamp;
+}
+
 export interface Schema {
+  sent_reminders: SentRemindersTable;
   imports: ImportsTable;
   indexes: IndexesTable;
   projects: ProjectsTable;
