@@ -24,7 +24,7 @@ export function deleteFiles(
     return {
       kind: 'remove',
       action: 'filename' in choice ? 'file.delete' : 'release.delete',
-      subject: choiceName(project, choice),
+      subject: choiceName(project, choice, files),
       detail: { project: project.name, files: files.length, ...(why === undefined ? {} : { reason: why }) },
       files: files.map(({ filename }) => filename),
     };

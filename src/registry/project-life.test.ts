@@ -254,11 +254,11 @@ it('every change is one journal row and one audit entry that names who did it', 
   const entries = [];
   for await (const row of auditRows(fixture.db)) entries.push(`${row.actor} ${row.action} ${row.subject}`);
   expect(entries.filter((entry) => entry.startsWith('cli:'))).toEqual([
-    'cli:admin release.yank flask 1',
-    'cli:admin release.unyank flask 1',
+    'cli:admin release.yank flask 1.0',
+    'cli:admin release.unyank flask 1.0',
     'cli:admin project.status flask',
     'cli:admin project.transfer flask',
-    'cli:admin release.delete flask 1',
+    'cli:admin release.delete flask 1.0',
     'cli:admin project.delete flask',
     'cli:admin project.restore flask',
   ]);

@@ -5,7 +5,7 @@ import { listProjectRoles, setProjectRole } from '../db/members.ts';
 import { ensureProject, ensureRelease, findProject } from '../db/projects.ts';
 import type { Executor, FileRow, ProjectRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
-import type { CoreMetadata } from '../pypi/core-metadata.ts';
+import { parseCoreMetadata } from '../pypi/core-metadata.ts';
 import { parseDistributionFilename } from '../pypi/distribution-filename.ts';
 import { quote } from '../pypi/errors.ts';
 import { metadataSidecarPath, packagePath } from '../pypi/layout.ts';
@@ -17,6 +17,7 @@ import { settingsForProject, settingsOf } from './index-settings.ts';
 import { checkFilePolicy, checkMetadataPolicy, checkNewName, checkQuota } from './policy-checks.ts';
 import { notFound, projectNamed } from './project-change.ts';
 import { actorOf, type Principal } from './principal.ts';
+import type { UploadPolicy } from './upload-policy.ts';
 import { canonical, chosenFiles } from './release-files.ts';
 
 /** What a promotion needs of the world. Both indexes are of the same server. */
@@ -52,6 +53,7 @@ export async function promoteRelease(
     throw new RegistryError('INVALID_REQUEST', 'A release is promoted from one index to another one.');
   }
   const source = await readSource(db, context, principal, projectNamed(name), version);
+  await judgeMetadata(context, source, (await settingsOf(db, to.id)).upload);
   await linkObjects(context, source);
   return writeTransaction(db, (tx) => record(tx, context, principal, source, canonical(version)));
 }
@@ -84,6 +86,23 @@ async function readSource(
     );
   }
   return { project, files };
+}
+
+/** What the index promoted to says of the metadata in the files; it never changes, so that it can be read before the transaction. */
+async function judgeMetadata(
+  { store, from }: PromotionContext,
+  { project, files }: Source,
+  policy: UploadPolicy,
+): Promise<void> {
+  const tree = new ServedTree(from.name);
+  for (const { filename, sha256, metadata_sha256 } of files) {
+    if (metadata_sha256 === null) continue;
+    const bytes = await store.read(tree.hashed(metadataSidecarPath(project.name, filename), sha256));
+    if (bytes === undefined) {
+      throw new Error(`The core metadata of ${filename} is not in the store; rind fsck says more.`);
+    }
+    checkMetadataPolicy({ filename: parseDistributionFilename(filename) }, parseCoreMetadata(bytes), policy);
+  }
 }
 
 /** Durable before the rows: under names of their content, listed by nothing yet. Links where the store can. */
@@ -136,18 +155,17 @@ async function record(
     }
     const judged = { filename: parseDistributionFilename(file.filename), content: file };
     checkFilePolicy(judged, settings.upload, limits);
-    // Rows of our own: parsed and valid when they were made.
-    checkMetadataPolicy(judged, JSON.parse(coreMetadata) as CoreMetadata, settings.upload);
     await checkQuota(tx, project, release, file.length, limits);
     await insertFile(tx, promoted(file, { to, project, release, now }));
     added.push(file.filename);
   }
-  const detail = { project: project.name, version, from: from.name, files: added.length };
+  const shown = source.files[0]?.version ?? version;
+  const detail = { project: project.name, version: shown, from: from.name, files: added.length };
   const entry = { indexId: to.id, projectId: project.id, kind: 'promote', detail, now } as const;
   const journalId = await appendJournal(tx, entry);
   const audit = { at: now, actor: actorOf(principal), action: 'release.promote', detail } as const;
-  await appendAudits(tx, [{ ...audit, indexId: to.id, subject: `${project.name} ${version}` }]);
-  return { project: project.name, version, files: added, journalId };
+  await appendAudits(tx, [{ ...audit, indexId: to.id, subject: `${project.name} ${shown}` }]);
+  return { project: project.name, version: shown, files: added, journalId };
 }
 
 /** The project in the index promoted to; made with the same owners and maintainers when it is not there. */

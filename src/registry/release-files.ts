@@ -27,8 +27,12 @@ export async function chosenFiles(
 }
 
 /** How a choice is called in journal and audit log. */
-export function choiceName(project: ProjectRow, choice: FileChoice): string {
-  return 'filename' in choice ? choice.filename : `${project.name} ${canonical(choice.version)}`;
+export function choiceName(
+  project: ProjectRow,
+  choice: FileChoice,
+  files: readonly Pick<FileRow, 'version'>[],
+): string {
+  return 'filename' in choice ? choice.filename : `${project.name} ${files[0]?.version ?? choice.version}`;
 }
 
 /** The normalized version that a person meant. @throws RegistryError INVALID_REQUEST */

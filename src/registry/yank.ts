@@ -42,7 +42,7 @@ function mark(
     return {
       kind: yanked ? 'yank' : 'unyank',
       action: yanked ? `${what}.yank` : `${what}.unyank`,
-      subject: choiceName(project, choice),
+      subject: choiceName(project, choice, files),
       detail: { project: project.name, files: files.length, ...(reason === undefined ? {} : { reason }) },
       files: files.map(({ filename }) => filename),
     };
