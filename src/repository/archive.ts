@@ -24,6 +24,13 @@ export interface ArchivedTarget {
   readonly sha256: string;
 }
 
+/** The public log with a state's publication. */
+export interface ArchivedLog {
+  readonly head: LogHead;
+  /** The tiles that were not full before it, by level, in hex: enough to compute the head again. */
+  readonly edge: readonly string[];
+}
+
 /** What an archive says of one state of an index: JSON, its own sha256 beside it. */
 export interface ArchiveManifest {
   readonly format: 'rind-archive';
@@ -33,8 +40,10 @@ export interface ArchiveManifest {
   /** ISO 8601, UTC. */
   readonly archivedAt: string;
   readonly timestampVersion: number;
-  /** The public log with this state's publication; absent for an index without a log. */
-  readonly head?: LogHead;
+  /** Absent for an index without a public log. */
+  readonly log?: ArchivedLog;
+  /** Roles that the snapshot still lists, but nobody delegates to: they are not archived. */
+  readonly retiredRoles: number;
   /** Ascending by name; timestamp and every root included. */
   readonly roles: readonly ArchivedRole[];
   /** The listing of the targets, `targets/<sha256>.jsonl.gz`; the sha256 is that of the lines, not of their compressed form. */
