@@ -317,6 +317,11 @@ describe('parseJsonDocument', () => {
   });
 });
 
+it('knows no escapes but those of JSON', () => {
+  for (const text of ['"\\x0041"', '"\\0"', '"\\U0041"', '"\\\'"', '"\\a0041"', '"\\'])
+    expect(() => parse(text), text).toThrow(JsonError);
+});
+
 describe('the limits where nothing else is said', () => {
   const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
   const values = (count: number) => `[${'1,'.repeat(count - 2)}1]`;
