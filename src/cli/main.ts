@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** `rind`: reads the command line, runs one command, ends with its exit code. */
 import { Command, CommanderError } from 'commander';
+import { registerArchive } from './commands/archive.ts';
+import { registerAudit } from './commands/audit.ts';
 import { registerCeremony } from './commands/ceremony.ts';
 import { registerEvent, registerSign } from './commands/event.ts';
 import { registerFsck } from './commands/fsck.ts';
@@ -28,6 +30,8 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerIndex,
   registerPromote,
   registerFsck,
+  registerAudit,
+  registerArchive,
   registerImport,
   registerGc,
   registerCeremony,
