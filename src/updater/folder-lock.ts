@@ -78,8 +78,11 @@ async function release(path: string, owner: string): Promise<void> {
   }
 }
 
-/** The rename decides which of several waiting processes removes the lock; another one taken in between is put back. */
-async function takeAway(path: string, owner: string): Promise<void> {
+/**
+ * Removes the lock of this owner. The rename decides which of several waiting processes does so; the lock of another,
+ * taken in between, is put back.
+ */
+export async function takeAway(path: string, owner: string): Promise<void> {
   const taken = `${path}-${randomUUID()}`;
   try {
     await rename(path, taken);

@@ -4,7 +4,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
-import { withFolderLock } from './folder-lock.ts';
+import { takeAway, withFolderLock } from './folder-lock.ts';
 import { MetadataDir } from './metadata-dir.ts';
 
 let folder: string;
@@ -175,6 +175,16 @@ describe('the lock of the folder', () => {
   it('that somebody took away is not taken away from the next owner', async () => {
     await withFolderLock(dir.path, () => writeFile(join(dir.path, '.lock'), 'the next owner'));
     expect(await readFile(join(dir.path, '.lock'), 'utf8')).toBe('the next owner');
+  });
+
+  it('that another process took in between is put back', async () => {
+    const path = join(dir.path, '.lock');
+    await writeFile(path, 'the next owner');
+    await takeAway(path, 'the owner that was old');
+    expect(await readFile(path, 'utf8')).toBe('the next owner');
+    await takeAway(path, 'the next owner');
+    expect((await readdir(dir.path)).toSorted()).toEqual(['root_history', 'tmp']);
+    await takeAway(path, 'nobody');
   });
 
   it('cannot be taken in a folder that is not there', async () => {
