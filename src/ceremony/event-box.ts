@@ -34,7 +34,7 @@ export class EventBox {
   async list(): Promise<readonly EventFolder[]> {
     const names = await readdir(this.#path).catch(() => []);
     const found: EventFolder[] = [];
-    for (const name of names.toSorted()) {
+    for (const name of names.toSorted((a, b) => (a < b ? -1 : 1))) {
       if (name.endsWith('.tmp')) continue;
       const folder = await EventFolder.open(join(this.#path, name)).catch(() => undefined);
       if (folder !== undefined) found.push(folder);

@@ -1,20 +1,20 @@
-import { createInterface } from 'node:readline/promises';
 import { addFileOnce } from '../ceremony/durable-folder.ts';
 import { newPlanText } from '../ceremony/new-plan.ts';
 import { CliError } from './cli-error.ts';
 import { say } from './terminal.ts';
+import { TerminalQuestions } from './terminal-questions.ts';
 
 /** Asks what a new plan must know and writes it. Throws CliError without a terminal. */
 export async function askPlan(path: string): Promise<void> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY)
+  const terminal = TerminalQuestions.open();
+  if (terminal === undefined)
     throw new CliError(
       'failure',
       `${path} does not exist, and nobody is at the terminal to be asked for a new plan.`,
     );
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const ask = async (question: string, usual: string) =>
-      (await terminal.question(`${question} [${usual}] `)).trim() || usual;
+      (await terminal.ask(`${question} [${usual}]`)) || usual;
     say(`${path} does not exist: a new plan`);
     const profile =
       (await ask('profile: team (renewed weekly) or pypi (daily)?', 'team')) === 'pypi' ? 'pypi' : 'team';

@@ -1,10 +1,10 @@
-import { createInterface } from 'node:readline/promises';
 import { parse } from 'smol-toml';
 import { readBounded } from '../ceremony/durable-folder.ts';
 import { QUESTIONS, withUnanswered } from '../ceremony/questions.ts';
 import { packageVersion } from './package-version.ts';
 import { CliError } from './cli-error.ts';
 import { say } from './terminal.ts';
+import { TerminalQuestions } from './terminal-questions.ts';
 
 /** What signed minutes say about the program. */
 export function programName(): string {
@@ -14,15 +14,15 @@ export function programName(): string {
 /** Answers to the questions for people: from a file, else asked on the terminal, else marked as not given. */
 export async function readAnswers(path: string | undefined): Promise<ReadonlyMap<string, string>> {
   if (path !== undefined) return withUnanswered(await answersFrom(path));
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+  const terminal = TerminalQuestions.open();
+  if (terminal === undefined) {
     say('warning: nobody was asked the questions for people; name a file with --answers');
     return withUnanswered(new Map());
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const answers = new Map<string, string>();
   try {
     for (const [id, question] of QUESTIONS) {
-      const answer = (await terminal.question(`${question} `)).trim();
+      const answer = await terminal.ask(question);
       if (answer !== '') answers.set(id, answer.slice(0, 1000));
     }
   } finally {
@@ -33,10 +33,10 @@ export async function readAnswers(path: string | undefined): Promise<ReadonlyMap
 
 /** Asks a question that must be answered with a given text. Throws CliError without a terminal. */
 export async function confirmWith(expected: string, question: string, otherwise: string): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) throw new CliError('usage', otherwise);
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const terminal = TerminalQuestions.open();
+  if (terminal === undefined) throw new CliError('usage', otherwise);
   try {
-    return (await terminal.question(`${question} `)).trim() === expected;
+    return (await terminal.ask(question)) === expected;
   } finally {
     terminal.close();
   }

@@ -1,8 +1,14 @@
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPublicKey } from 'node:crypto';
+import { readFolder } from '../../src/ceremony/durable-folder.ts';
+import { EventFolder } from '../../src/ceremony/event-folder.ts';
+import { QUESTIONS } from '../../src/ceremony/questions.ts';
+import { generatePrivateKey, KeySigner } from '../../src/keys/key-signer.ts';
+import { writePrivateKeyFile } from '../../src/keys/private-key-file.ts';
+import { CeremonyFixture, planText } from '../support/ceremony-fixture.ts';
 import { cleanEnvironment, run } from '../tools/process.ts';
 import { buildRind, rind, rindMain, scratchFolder } from '../tools/rind-program.ts';
 import { SoftHsm } from '../tools/soft-hsm.ts';
@@ -55,6 +61,7 @@ describe('rind key', () => {
     const given = await onTerminal([['passphrase of', '\u0003']], ['key', 'show', uri]);
     expect(given).toMatchObject({ code: 1 });
     expect(given.output).toContain('No passphrase of the key file');
+    expect(given.output).toContain('terminal restored');
   });
 
   it.each(['ed25519', 'ecdsa-sha2-nistp256', 'rsassa-pss-sha256'])(
@@ -159,5 +166,60 @@ describe('rind key, with a token', () => {
     expect(asked.output).toMatch(/PIN of the token "holder" is wrong.*tries/);
     expect(asked.output).not.toContain('00000000');
     expect(await readFile(passphraseFile, 'utf8')).toContain(PASSPHRASE);
+  });
+});
+
+describe('on a terminal', () => {
+  const files = async () => (await readdir(scratch.path, { recursive: true })).toSorted();
+  const CTRL_C = '\u0003';
+
+  it('asks for a new plan and writes it once all is answered; Ctrl-C in the middle writes nothing', async () => {
+    const before = await files();
+    const args = ['ceremony', 'plan', 'asked.toml'];
+    const left = await onTerminal(
+      [
+        ['profile', '\r'],
+        ['how many files', '5000\r'],
+        ['who holds', CTRL_C],
+      ],
+      args,
+    );
+    expect(left).toMatchObject({ code: 1 });
+    expect(left.output).toContain('error: The question was not answered; nothing was written.');
+    expect(left.output).toContain('terminal restored');
+    expect(await files()).toEqual(before);
+    await onTerminal([['profile', '\r'], ['how many files', '5000\r'], ['who holds', 'Ada, Joan\r'], ['how many of them', '2\r']], args); // prettier-ignore
+    expect(await readFile(join(scratch.path, 'asked.toml'), 'utf8')).toMatch(/holder = "Joan"/);
+  });
+
+  it('signs after the id was typed, the questions answered and the passphrase given; Ctrl-C anywhere signs nothing', async () => {
+    const people = await CeremonyFixture.create();
+    try {
+      const privateKey = await generatePrivateKey('ed25519');
+      people.signers.set('Ada', KeySigner.fromPrivateKey(privateKey));
+      await writePrivateKeyFile(join(people.folder, 'ada.json'), privateKey, PASSPHRASE);
+      const event = await people.event('event', planText(), { now: new Date() });
+      const { id } = (await EventFolder.open(event)).event;
+      const args = ['sign', event, '--key', `file2:${join(people.folder, 'ada.json')}`, '--first'];
+      const questions = [...QUESTIONS.values()].map((question) => [question.slice(0, 20), 'yes\r'] as const);
+      const steps = [['Type the first 12', `${id.slice(0, 12)}\r`], ...questions, ['passphrase of', `${PASSPHRASE}\r`]] as const; // prettier-ignore
+      const before = await readFolder(event);
+      for (const stop of [0, 1, steps.length - 1]) {
+        const cut = steps.map(([text, answer], at) => [text, at === stop ? CTRL_C : answer] as const);
+        const left = await onTerminal(cut.slice(0, stop + 1), args);
+        expect(left).toMatchObject({ code: 1 });
+        expect(left.output).toContain('terminal restored');
+        expect(await readFolder(event)).toEqual(before);
+      }
+      const wrong = await onTerminal([['Type the first 12', '000000000000\r']], args);
+      expect(wrong.output).toContain('That is not the id of this event; nothing was signed.');
+      const signed = await onTerminal(steps, args);
+      expect(signed).toMatchObject({ code: 0 });
+      expect(signed.output).not.toContain(PASSPHRASE);
+      expect(signed.output).toMatch(/root: 1 of 2 signed \(Ada\)/);
+      expect((await readFolder(event)).size).toBe(before.size + 2);
+    } finally {
+      await people.close();
+    }
   });
 });
