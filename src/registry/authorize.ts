@@ -119,6 +119,7 @@ function requireScope(scope: TokenScope, verb: Verb, { index, project }: Place):
     throw notPermitted(`The project '${project.name}' is in another index.`, project.name);
   }
   if (scope.projectIds === undefined) return;
+  if (verb === 'admin') throw notPermitted('A token for some projects administers nothing.');
   // A token for some projects may read their index, as every installer needs, and begin an upload.
   if (project === undefined && verb === 'upload') return;
   if (project === undefined && verb === 'read' && scope.indexId !== undefined) return;
