@@ -88,6 +88,74 @@ export async function forgetDigests(
   }
 }
 
+/** The objects of just these digests are gone. */
+export async function forgetDigestRows(
+  tx: Executor,
+  indexId: number,
+  digests: readonly TargetDigest[],
+): Promise<void> {
+  for (const part of chunked(digests)) {
+    const keys = sql.join(
+      part.map(
+        ({ path, sha256, algorithm }) => sql`(${targetPathPrefix(path)}, ${path}, ${sha256}, ${algorithm})`,
+      ),
+    );
+    await sql`delete from target_digests
+      where index_id = ${indexId} and (path_prefix, path, sha256, algorithm) in (values ${keys})`.execute(tx);
+  }
+}
+
+/** Digests of algorithms that are not listed any more, in the order of their keys. */
+export async function digestsExcept(
+  db: Executor,
+  indexId: number,
+  algorithms: readonly string[],
+  limit: number,
+  offset: number,
+): Promise<readonly TargetDigest[]> {
+  return db
+    .selectFrom('target_digests')
+    .select(['path', 'sha256', 'algorithm', 'digest'])
+    .where('index_id', '=', indexId)
+    .where('algorithm', 'not in', ['', ...algorithms])
+    .orderBy('path_prefix')
+    .orderBy('path')
+    .orderBy('sha256')
+    .orderBy('algorithm')
+    .limit(limit)
+    .offset(offset)
+    .execute();
+}
+
+/** Whether a bin that the boundary, or something after it, may list was made by `since` or before. To be asked when older versions are collected. */
+export async function areBinsOlder(
+  db: Executor,
+  indexId: number,
+  boundary: number,
+  since: Date,
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('role_versions')
+    .innerJoin('publications', 'publications.id', 'role_versions.publication_id')
+    .select('role')
+    .where('role_versions.index_id', '=', indexId)
+    .where('role_versions.publication_id', '<=', boundary)
+    .where('role', 'like', 'bin-%')
+    .where('publications.created_at', '<=', since.toISOString())
+    .limit(1)
+    .executeTakeFirst();
+  if (row !== undefined) return true;
+  const later = await db
+    .selectFrom('publications')
+    .select('id')
+    .where('index_id', '=', indexId)
+    .where('id', '>', boundary)
+    .where('created_at', '<=', since.toISOString())
+    .limit(1)
+    .executeTakeFirst();
+  return later !== undefined;
+}
+
 function keysOf(contents: readonly TargetContent[]) {
   return sql.join(contents.map(({ path, sha256 }) => sql`(${targetPathPrefix(path)}, ${path}, ${sha256})`));
 }

@@ -60,7 +60,7 @@ function simpleRoute(first: string | undefined, second: string | undefined): Rou
 
 function packageRoute(path: string): Route | undefined {
   const parsed = parseIndexPath(path);
-  if (parsed?.sha256 !== undefined) return undefined;
+  if (parsed?.sha256 !== undefined || parsed?.otherHash !== undefined) return undefined;
   if (parsed?.kind !== 'file' && parsed?.kind !== 'metadata') return undefined;
   const { kind, project, filename } = parsed;
   const treePath = kind === 'file' ? packagePath(project, filename) : metadataSidecarPath(project, filename);

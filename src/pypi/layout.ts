@@ -12,19 +12,25 @@ import { InvalidFilenameError, isSafeFilename } from './distribution-filename.ts
 import { InvalidProjectNameError, isNormalizedProjectName } from './project-name.ts';
 import { quote } from './errors.ts';
 
-/** What a path of the tree is; `sha256` stands there when it is the hash-named copy. */
+/** What a path of the tree is; `sha256` stands there when it is the hash-named copy, `otherHash` (sha384 or sha512) when it is one under another hash. */
 export type IndexPath =
-  | { readonly kind: 'simple-json' | 'simple-html'; readonly project: string; readonly sha256?: string }
+  | {
+      readonly kind: 'simple-json' | 'simple-html';
+      readonly project: string;
+      readonly sha256?: string;
+      readonly otherHash?: string;
+    }
   | {
       readonly kind: 'file' | 'metadata';
       readonly project: string;
       /** The distribution's filename, without `.metadata`. */
       readonly filename: string;
       readonly sha256?: string;
+      readonly otherHash?: string;
     };
 
 const METADATA_SUFFIX = '.metadata';
-const HASH_PREFIX = /^([0-9a-f]{64})\.(.+)$/;
+const HASH_PREFIX = /^(?:([0-9a-f]{64})|([0-9a-f]{96}|[0-9a-f]{128}))\.(.+)$/;
 
 /** The path of a project's JSON page. */
 export function simpleJsonPath(project: string): string {
@@ -61,8 +67,11 @@ export function parseIndexPath(path: string): IndexPath | undefined {
   const [area, project = '', last = ''] = segments;
   if (segments.length !== 3 || !isNormalizedProjectName(project)) return undefined;
   const prefixed = HASH_PREFIX.exec(last);
-  const name = prefixed?.[2] ?? last;
-  const hash = prefixed?.[1] === undefined ? {} : { sha256: prefixed[1] };
+  const name = prefixed?.[3] ?? last;
+  const hash = {
+    ...(prefixed?.[1] === undefined ? {} : { sha256: prefixed[1] }),
+    ...(prefixed?.[2] === undefined ? {} : { otherHash: prefixed[2] }),
+  };
   if (area === 'simple') {
     if (name === 'index.json') return { kind: 'simple-json', project, ...hash };
     return name === 'index.html' ? { kind: 'simple-html', project, ...hash } : undefined;

@@ -12,6 +12,8 @@ export interface BinTarget {
   readonly path: string;
   readonly length: number;
   readonly sha256: string;
+  /** Hashes listed beside it, as they stand in canonical JSON after sha256: `,"sha512":"…"`. */
+  readonly others?: string;
 }
 
 /** Bits of sha256(path) that the database keeps with each target (`targets.path_prefix`): the finest cut that bins can make. */
@@ -81,8 +83,8 @@ export class BinLayout {
 }
 
 /** A target as it stands in canonical JSON between the braces of `targets`. */
-export function encodeTargetEntry({ path, length, sha256 }: BinTarget): string {
-  return `${canonicalString(path)}:{"hashes":{"sha256":"${sha256}"},"length":${length}}`;
+export function encodeTargetEntry({ path, length, sha256, others = '' }: BinTarget): string {
+  return `${canonicalString(path)}:{"hashes":{"sha256":"${sha256}"${others}},"length":${length}}`;
 }
 
 /**

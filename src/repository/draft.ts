@@ -13,6 +13,7 @@ import type { OnlineKeys } from './online-keys.ts';
 import type { PublicLog } from './public-log.ts';
 import { writeRolesEarly, type PublicationContext, type PublicationDraft } from './publication.ts';
 import { sha256Hex } from './project-targets.ts';
+import { withOtherHashes } from './other-hashes.ts';
 import { signedRole, signEncoded, type SignedRole, type WrittenRole } from './signed-role.ts';
 import { signInParts } from './sign-in-parts.ts';
 import { encodeTimestamp, SnapshotEntries, type SnapshotEntry } from './snapshot.ts';
@@ -45,6 +46,8 @@ export interface DraftContent {
 export interface Signing {
   readonly keys: OnlineKeys;
   readonly expiry: ExpirySettings;
+  /** Hashes to list beside sha256 where they are known. */
+  readonly hashes?: readonly string[];
   readonly now: Date;
 }
 
@@ -86,7 +89,10 @@ export async function prepareDraft(
   const signBin = async ([role, changes]: readonly [string, readonly TargetChange[]]) =>
     signEncoded(
       next(role),
-      encodeBin({ ...next(role), targets: await targetsOfBin(context, state.offline, role, changes) }),
+      encodeBin({
+        ...next(role),
+        targets: await targetsOfBin(context, state.offline, role, changes, signing.hashes),
+      }),
       signing.keys.signersFor(role, state.offline.keysOf(role)),
     );
   const written =
@@ -152,6 +158,7 @@ async function targetsOfBin(
   offline: OfflineRoles,
   role: string,
   changes: readonly TargetChange[],
+  hashes: readonly string[] = [],
 ): Promise<readonly BinTarget[]> {
   const { first, last } = offline.layout.rangeOf(role);
   const targets = new Map<string, BinTarget>();
@@ -160,7 +167,7 @@ async function targetsOfBin(
     if (target === undefined) targets.delete(path);
     else targets.set(path, { path, ...target });
   }
-  return [...targets.values()];
+  return withOtherHashes(db, indexId, { first, last }, [...targets.values()], hashes);
 }
 
 /** A role signed anew with the same content: for roles that are no bins. */

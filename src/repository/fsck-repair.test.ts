@@ -87,7 +87,7 @@ describe('fsck --repair', () => {
     const before = await fixture.objects();
     const { repaired, left } = await mend();
     expect(repaired).toEqual([]);
-    expect(left.map(({ finding }) => finding.path).toSorted()).toEqual([FILE, hashed].toSorted());
+    expect(new Set(left.map(({ finding }) => finding.path))).toEqual(new Set([FILE, hashed]));
     for (const { wayOut } of left) expect(wayOut).toContain('backup');
     expect(await fixture.objects()).toEqual(before);
   });

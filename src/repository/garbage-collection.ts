@@ -9,7 +9,14 @@ import {
   retiredContents,
   type RemovedFile,
 } from '../db/collections.ts';
-import { findDigests, forgetDigests } from '../db/target-digests.ts';
+import {
+  areBinsOlder,
+  digestsExcept,
+  findDigests,
+  forgetDigestRows,
+  forgetDigests,
+} from '../db/target-digests.ts';
+import { targetHashes } from '../db/target-hashes.ts';
 import { requireLease } from '../db/leases.ts';
 import type { Executor } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
@@ -118,6 +125,7 @@ async function* findGarbage(options: CollectionOptions, boundary: number): Async
   yield* oldVersions(options, boundary);
   yield* oldPages(options, boundary);
   yield* oldFiles(options, boundary);
+  yield* droppedHashes(options, boundary);
 }
 
 async function* oldVersions(
@@ -203,6 +211,29 @@ async function* oldFiles(options: CollectionOptions, boundary: number): AsyncGen
         );
       },
     };
+  }
+}
+
+/** Objects under the names of a hash that the index does not list any more, once no kept snapshot has a bin from the time when it did. */
+async function* droppedHashes(options: CollectionOptions, boundary: number): AsyncGenerator<Garbage> {
+  const { db, tree, indexId } = options;
+  const { algorithms, since } = await targetHashes(db, indexId);
+  if (since === undefined || (await areBinsOlder(db, indexId, boundary, since))) return;
+  for (let skipped = 0; ;) {
+    const dropped = await digestsExcept(db, indexId, algorithms, SLICE, skipped);
+    if (dropped.length === 0) return;
+    // Without removal, when it only counts, the rows stay and are passed by.
+    yield {
+      kind: 'pages',
+      count: 0,
+      bytes: 0,
+      keys: dropped.map(({ path, digest }) => tree.hashed(path, digest)),
+      forget: async (tx) => {
+        skipped -= dropped.length;
+        await forgetDigestRows(tx, indexId, dropped);
+      },
+    };
+    skipped += dropped.length;
   }
 }
 

@@ -1,6 +1,7 @@
 import { lastLogEntry } from '../db/log-entries.ts';
 import { currentRoles } from '../db/roles.ts';
 import type { Executor, IndexRow, RoleRow } from '../db/schema.ts';
+import { targetHashes } from '../db/target-hashes.ts';
 import { targetsOfRange } from '../db/targets.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { parseLogEntry } from '../transparency/log-entry.ts';
@@ -10,6 +11,7 @@ import { snapshotEntry } from './draft.ts';
 import { PublicationError } from './errors.ts';
 import { readOfflineRoles, type OfflineRoles } from './offline-roles.ts';
 import { OnlineKeys } from './online-keys.ts';
+import { withOtherHashes } from './other-hashes.ts';
 import { sha256Hex } from './project-targets.ts';
 import type { ServedTree } from './served-tree.ts';
 import { signEncoded } from './signed-role.ts';
@@ -94,7 +96,10 @@ export class MetadataRepair {
     const common = { role, version, expires: new Date(row.expires_at) };
     if (offline.layout.has(role)) {
       const { first, last } = offline.layout.rangeOf(role);
-      return encodeBin({ ...common, targets: await targetsOfRange(this.#db, this.#indexId, first, last) });
+      const { algorithms } = await targetHashes(this.#db, this.#indexId);
+      const targets = await targetsOfRange(this.#db, this.#indexId, first, last);
+      const listed = await withOtherHashes(this.#db, this.#indexId, { first, last }, targets, algorithms);
+      return encodeBin({ ...common, targets: listed });
     }
     if (role === 'snapshot') {
       const listed = [...rows.values()].filter((other) => !UNLISTED.has(other.role));

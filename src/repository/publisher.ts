@@ -9,6 +9,7 @@ import { nextOfflineBundle, setBundleState } from '../db/offline-bundles.ts';
 import { currentRoles, forgetRoles } from '../db/roles.ts';
 import type { Executor, IndexRow, OfflineBundleRow, OfflineBundleState, RoleRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
+import { targetHashes } from '../db/target-hashes.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { RoleTree } from '../transparency/role-tree.ts';
 import type { Signer } from '../tuf/signer.ts';
@@ -29,6 +30,7 @@ import {
 } from './publication.ts';
 import { bundleEntry } from './publication-audit.ts';
 import { nodeSha256, PublicLog } from './public-log.ts';
+import { prepareOtherHashes } from './other-hashes.ts';
 import { Renewals } from './renewals.ts';
 import { ServedTree } from './served-tree.ts';
 import { withoutBytes } from './signed-role.ts';
@@ -281,7 +283,7 @@ export class Publisher {
       context,
       next,
       { ...NOTHING_ELSE, due, alongside: offlineRoles },
-      { keys: this.#keys, expiry: this.#expiry, now },
+      { keys: this.#keys, expiry: this.#expiry, hashes: await this.#otherHashes(), now },
     );
     const whole = { ...draft, roles: [...signed, ...draft.roles], root, offlineRoles };
     const log = await publish(context, whole);
@@ -325,9 +327,12 @@ export class Publisher {
 
   async #publishContent(state: PublishedState, content: DraftContent, now: Date): Promise<Publication> {
     const context = this.#context();
+    const hashes = await this.#otherHashes();
+    await prepareOtherHashes(context, hashes, content.targetChanges, content.pages);
     const { draft, ...prepared } = await prepareDraft(context, state, content, {
       keys: this.#keys,
       expiry: this.#expiry,
+      hashes,
       now,
     });
     const log = await publish(context, draft);
@@ -352,6 +357,11 @@ export class Publisher {
     const { indexId, epoch } = this.#context();
     await writeTransaction(this.#db, (tx) => settleJournal(tx, indexId, epoch, journalIds));
     return { journalIds, changedPaths: [] };
+  }
+
+  /** What the index lists beside sha256 now. */
+  async #otherHashes(): Promise<readonly string[]> {
+    return (await targetHashes(this.#db, this.#index.id)).algorithms;
   }
 
   /** The time to sign with. Throws CLOCK_STEPPED. */

@@ -5,6 +5,7 @@ import { writeTransaction } from '../db/transactions.ts';
 import { DEFAULT_COLLECTION_SETTINGS, type CollectionSettings } from './collection-settings.ts';
 import { errorFields } from './errors.ts';
 import { GarbageCollection, type CollectionReport } from './garbage-collection.ts';
+import { HashTransition } from './other-hashes.ts';
 import type { PublicationContext } from './publication.ts';
 import type { Publisher, PublisherLog } from './publisher.ts';
 
@@ -30,13 +31,14 @@ interface Running {
   readonly requestedUntil: number;
 }
 
-/** What keeps a store small: collections by the clock and on request, slice by slice between publications. */
+/** What goes on beside publishing: collections by the clock and on request, further hashes of what is public; slice by slice between publications. */
 export class Upkeep {
   readonly #publisher: Publisher;
   readonly #settings: CollectionSettings;
   readonly #clock: () => Date;
   readonly #log: PublisherLog | undefined;
   readonly #removeTemporaries: UpkeepOptions['removeTemporaries'];
+  readonly #hashes = new HashTransition();
   #next: Date;
   #running: Running | undefined;
 
@@ -49,7 +51,7 @@ export class Upkeep {
     this.#next = new Date(this.#clock().getTime() + FIRST_COLLECTION);
   }
 
-  /** One slice, if a collection is due, wanted or running; true when there is more to do. Throws as `Publisher.exclusively`. */
+  /** One slice, if there is anything to do; true when there is more. Throws as `Publisher.exclusively`. */
   async step(): Promise<boolean> {
     try {
       return await this.#publisher.exclusively((context) => this.#stepWith(context));
@@ -71,7 +73,7 @@ export class Upkeep {
 
   async #stepWith(context: PublicationContext): Promise<boolean> {
     if (this.#running === undefined) {
-      if (!(await this.#isDue(context))) return false;
+      if (!(await this.#isDue(context))) return this.#hashes.step(context, this.#settings.interval);
       this.#running = await this.#begin(context);
     }
     if (await this.#running.collection.removeNext(context.epoch)) return true;

@@ -1,5 +1,5 @@
 import { isNormalizedProjectName, isValidProjectName, normalizeProjectName } from '../pypi/project-name.ts';
-import { simpleHtmlPath, simpleJsonPath, parseIndexPath } from '../pypi/layout.ts';
+import { simpleHtmlPath, simpleJsonPath, parseIndexPath, type IndexPath } from '../pypi/layout.ts';
 import { parseLogPath } from '../transparency/log-layout.ts';
 
 /** The head may change at any moment; an entry and a tile never do. */
@@ -90,12 +90,17 @@ function treeRoute(path: string): Route | undefined {
     case undefined:
       return undefined;
     case 'simple-json':
-      return { kind: 'page-object', path, format: 'json', isImmutable: parsed.sha256 !== undefined };
+      return { kind: 'page-object', path, format: 'json', isImmutable: isHashNamed(parsed) };
     case 'simple-html':
-      return { kind: 'page-object', path, format: 'text-html', isImmutable: parsed.sha256 !== undefined };
+      return { kind: 'page-object', path, format: 'text-html', isImmutable: isHashNamed(parsed) };
     case 'metadata':
       return { kind: 'core-metadata', path };
     case 'file':
       return { kind: 'file', path, filename: parsed.filename, sha256: parsed.sha256 };
   }
+}
+
+/** Under its hash name a document never changes. */
+function isHashNamed({ sha256, otherHash }: IndexPath): boolean {
+  return sha256 !== undefined || otherHash !== undefined;
 }
