@@ -77,6 +77,8 @@ class TestQueue implements PublicationQueue {
   readonly #publisher: Publisher;
   readonly #index: IndexFixture;
   held = false;
+  /** Told of every publication, as the publisher's thread tells it. */
+  onPublished: RunningServer['published'] = () => undefined;
 
   constructor(publisher: Publisher, index: IndexFixture) {
     this.#publisher = publisher;
@@ -97,7 +99,13 @@ class TestQueue implements PublicationQueue {
 
   #running: Promise<unknown> | undefined;
   async #publish(): Promise<void> {
-    this.#running ??= this.#publisher.publishOnce().finally(() => (this.#running = undefined));
+    this.#running ??= this.#publisher
+      .publishOnce()
+      .then((publication) => {
+        const { changedPaths = [] } = publication ?? {};
+        this.onPublished({ indexId: this.#index.index.id, changedPaths });
+      })
+      .finally(() => (this.#running = undefined));
     await this.#running;
   }
 }
@@ -154,6 +162,7 @@ export class ServerFixture {
       clock: index.clock,
       ...options,
     });
+    queue.onPublished = (event) => server.published(event);
     const fixture = new ServerFixture(index, store, server, queue, logged, folder);
     fixture.token = await fixture.issue({ verbs: ['upload'] });
     return fixture;
