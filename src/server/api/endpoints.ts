@@ -5,6 +5,7 @@ import { PUBLISHER_ENDPOINTS } from './publisher-endpoints.ts';
 import { ROLE_ENDPOINTS } from './role-endpoints.ts';
 import { SIGNING_EVENT_ENDPOINTS } from './signing-event-endpoints.ts';
 import { PROJECT_ENDPOINTS } from './project-endpoints.ts';
+import { WITNESS_ENDPOINTS } from './witness-endpoints.ts';
 
 /** Every endpoint there is. The OpenAPI document and the authorization matrix are made from this list. */
 export const ENDPOINTS: readonly Endpoint[] = [
@@ -13,4 +14,5 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...ROLE_ENDPOINTS, ...PUBLISHER_ENDPOINTS,
   ...SIGNING_EVENT_ENDPOINTS,
   ...PROJECT_ENDPOINTS,
+  ...WITNESS_ENDPOINTS,
 ];
