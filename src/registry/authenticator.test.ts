@@ -25,7 +25,7 @@ const basic = (name: string, password: string) =>
 const codeOf = (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'done',
-    (error: unknown) => (error instanceof RegistryError ? error.code : `${error}`),
+    (error: unknown) => (error instanceof RegistryError ? error.code : String(error)),
   );
 async function userPrincipal(name: string): Promise<UserPrincipal> {
   const principal = await new Authenticator(fixture).principal(basic(name, PASSWORD), '192.0.2.1');
@@ -60,7 +60,7 @@ describe('a login', () => {
     const refusal = async (name: string) =>
       authenticator
         .principal(basic(name, 'wrong password'), '192.0.2.1')
-        .catch((error: unknown) => `${error}`);
+        .catch((error: unknown) => String(error));
     expect(await refusal('alice')).toBe('RegistryError: The user name or the password is wrong.');
     expect(await refusal('nobody')).toBe(await refusal('alice'));
   });
