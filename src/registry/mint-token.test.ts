@@ -89,7 +89,7 @@ beforeEach(async () => {
   };
   const { db, index, now } = fixture;
   await ensureProject(db, { indexId: index.id, name: 'shop', displayName: 'shop', now });
-  await addPublisher({ ...fixture, db, clock: fixture.clock, settings }, CLI, {
+  await addPublisher({ db, index, clock: fixture.clock, settings }, CLI, {
     project: 'shop',
     issuer: issuer.url,
     rule,
