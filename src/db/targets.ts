@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { sql } from 'kysely';
 import { chunked } from './chunked.ts';
 import type { Executor, TargetRow } from './schema.ts';
 
 /** The first 24 bits of sha256(path) as an integer. With 2^n bins, bin i holds the prefixes from i·2^(24-n) to (i+1)·2^(24-n)-1. */
 export function targetPathPrefix(path: string): number {
-  return createHash('sha256').update(path, 'utf8').digest().readUIntBE(0, 3);
+  return Number.parseInt(hash('sha256', path, 'hex').slice(0, 6), 16);
 }
 
 /** A target without its derived columns. */

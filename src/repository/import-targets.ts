@@ -62,8 +62,8 @@ interface Position {
 }
 
 const BUCKETS = 256;
-/** 150 MB of memory at the length of PyPI's paths. */
-const TARGETS_TOGETHER = 150_000;
+/** Some 100 MB of memory at the length of PyPI's paths. */
+const TARGETS_TOGETHER = 60_000;
 const BEGINNING: Position = {
   source: 0,
   offset: 0,
