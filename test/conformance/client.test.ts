@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RepositorySimulator, SimulatorKey, timeText } from '../../src/testing/index.ts';
 import type { SimulatorScheme } from '../../src/testing/index.ts';
+import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { buildRind } from '../tools/rind-program.ts';
 import { ConformanceBench } from './conformance-bench.ts';
@@ -271,6 +272,22 @@ describe('keys', () => {
     },
   );
 
+  it('a wrong or empty signature beside enough right ones does no harm', async () => {
+    const foreign = repository.signers('timestamp')[0]!;
+    repository.addKey('timestamp');
+    repository.publish(['root', 'timestamp']);
+    for (const sig of ['30'.repeat(70), '']) {
+      repository.publish(['timestamp']);
+      const envelope = JSON.parse(Buffer.from(repository.versions('timestamp').at(-1)!).toString()) as {
+        signatures: { keyid: string; sig: string }[];
+      };
+      envelope.signatures.find(({ keyid }) => keyid === foreign.keyId)!.sig = sig;
+      repository.files.set('metadata/timestamp.json', Buffer.from(JSON.stringify(envelope)));
+      expect(await bench.refresh()).toBe(0);
+    }
+    expect(await bench.trusted()).toMatchObject({ timestamp: 4 });
+  });
+
   it('a snapshot below its threshold is refused, and the stored one stays', async () => {
     expect(await bench.refresh()).toBe(0);
     for (let count = 0; count < 4; count += 1) {
@@ -454,6 +471,17 @@ describe('delegations and artifacts', () => {
     bench.takeRequests();
     expect(await bench.download('one', 'missing', 'path/to/a/two.txt')).toBe(1);
     expect(bench.takeRequests()).toEqual(['2.root', 'timestamp']);
+  });
+
+  it('artifacts listed with SHA-512 only are asked for by it', async () => {
+    const content = Buffer.from('content');
+    const sha512 = createHash('sha512').update(content).digest('hex');
+    repository.addTarget('targets', 'a/file', content).hashes = { sha512 };
+    repository.files.set(`targets/a/${sha512}.file`, content);
+    repository.publishAll();
+    expect(await bench.download('a/file')).toBe(0);
+    expect(await bench.artifacts()).toEqual(['content']);
+    expect(bench.requests.at(-1)).toBe(`targets/a/${sha512}.file`);
   });
 
   it('replaced artifacts are not accepted, and leave what was there', async () => {
