@@ -9,15 +9,18 @@ import { registerFsck } from './commands/fsck.ts';
 import { registerGc } from './commands/gc.ts';
 import { registerImport } from './commands/import.ts';
 import { registerIndex, registerPromote } from './commands/index.ts';
+import { registerHashes } from './commands/hashes.ts';
 import { registerKey } from './commands/key.ts';
 import { registerPip } from './commands/pip.ts';
 import { registerProject } from './commands/project.ts';
 import { registerProxy } from './commands/proxy.ts';
+import { registerRecovery } from './commands/recovery.ts';
 import { registerRun } from './commands/run.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerSigner } from './commands/signer.ts';
 import { registerToken } from './commands/token.ts';
 import { registerTrust } from './commands/trust.ts';
+import { registerWitness } from './commands/witness.ts';
 import { EXIT } from './exit-codes.ts';
 import { packageVersion } from './package-version.ts';
 import { reportError } from './terminal.ts';
@@ -30,10 +33,13 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerIndex,
   registerPromote,
   registerFsck,
+  registerRecovery,
   registerAudit,
   registerArchive,
+  registerWitness,
   registerImport,
   registerGc,
+  registerHashes,
   registerCeremony,
   registerSign,
   registerEvent,

@@ -19,7 +19,7 @@ export async function reserveForeignVersions(
   await insertVersions(tx, indexId, id, roles);
 }
 
-/** What is public already, of which this database knows nothing yet: for a database that is built from the published tree. */
+/** What is public already, of which this database knows nothing yet, or less: for a database that is built from the published tree. */
 export async function adoptPublication(
   tx: Executor,
   indexId: number,
@@ -34,10 +34,15 @@ export async function adoptPublication(
   const id = await insertPublication(tx, indexId, 'published', publication, now);
   await insertVersions(tx, indexId, id, publication.roles);
   // Signed at an unknown time: as if long ago, so that all of it is renewed at once.
-  await sql`
+  for (const part of chunked(publication.roles)) {
+    const values = part.map(({ role, version }) => sql`(${role}, ${version})`);
+    await sql`
     insert into roles (index_id, role, version, sha256, length, signed_at, expires_at)
     select index_id, role, version, sha256, length, ${new Date(0).toISOString()}, expires_at from role_versions
-    where publication_id = ${id}`.execute(tx);
+    where index_id = ${indexId} and (role, version) in (values ${sql.join(values)})
+    on conflict (index_id, role) do update set version = excluded.version, sha256 = excluded.sha256,
+      length = excluded.length, signed_at = excluded.signed_at, expires_at = excluded.expires_at`.execute(tx);
+  }
   return id;
 }
 
@@ -113,6 +118,11 @@ export async function dropTargets(
       )
       .execute();
   }
+}
+
+/** Forgets all targets of an index: for a database that is built anew from the published tree. */
+export async function forgetTargets(tx: Executor, indexId: number): Promise<void> {
+  await tx.deleteFrom('targets').where('index_id', '=', indexId).execute();
 }
 
 /** Every project of the index counts as published up to its youngest change: after a rebuild. */

@@ -56,6 +56,11 @@ export function findRoute(path: string): Route | undefined {
       return { kind: 'redirect', location: 'simple/' };
     case '/simple/':
       return { kind: 'project-list' };
+    case '/security':
+      return { kind: 'redirect', location: 'security/' };
+    case '/security/':
+      // Bulletins after an incident (repository/recovery/bulletin.ts); 404 while there was none.
+      return { kind: 'page-object', path: 'security/index.html', format: 'text-html', isImmutable: false };
     case '/_/oidc/audience':
       return { kind: 'oidc-audience' };
     case '/_/oidc/mint-token':

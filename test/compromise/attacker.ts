@@ -12,6 +12,9 @@ import type { Signer } from '../../src/tuf/signer.ts';
 import { Snapshot } from '../../src/tuf/snapshot.ts';
 import { Targets } from '../../src/tuf/targets.ts';
 import { Timestamp } from '../../src/tuf/timestamp.ts';
+import { LOG_FIELD, parseLogHead } from '../../src/transparency/log-entry.ts';
+import { LOG_HEAD_PATH } from '../../src/transparency/log-layout.ts';
+import type { JsonObject, JsonValue } from '../../src/tuf/json.ts';
 import { newSigner, sha256 } from '../support/index-fixture.ts';
 
 /** What a thief has. `online` signs timestamp, snapshot and every bin-n, as PEP 458 has them in one place. */
@@ -193,8 +196,22 @@ export class Attacker {
     await this.#put(`metadata/${common.version}.snapshot.json`, bytes);
     const hashes = new Map([['sha256', sha256(bytes)]]);
     const snapshotMeta = new MetaFile({ version: common.version, length: bytes.length, hashes });
-    const timestamp = new Timestamp({ ...this.#common(old.version), snapshotMeta });
+    const unrecognizedFields = await this.#logField();
+    const timestamp = new Timestamp({ ...this.#common(old.version), snapshotMeta, unrecognizedFields });
     await this.#put('metadata/timestamp.json', (await signMetadata(timestamp, this.#online())).toBytes());
+  }
+
+  /** He goes on with the public log as well: it is no secret, and clients that follow it want to see themselves in it. */
+  async #logField(): Promise<JsonObject> {
+    const head = await this.store.read(LOG_HEAD_PATH);
+    if (head === undefined) return new Map();
+    const { size, root } = parseLogHead(head);
+    const commitment = new Map<string, JsonValue>([
+      ['roles', '0'.repeat(64)],
+      ['root', root],
+      ['size', size],
+    ]);
+    return new Map([[LOG_FIELD, commitment]]);
   }
 
   async #write(

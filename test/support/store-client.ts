@@ -34,6 +34,12 @@ export class StoreClient {
     return new StoreClient(fixture, folder, root);
   }
 
+  /** The client of {@link pin}, with what it trusts already: for the same index in another store. */
+  static async again(fixture: IndexFixture, name = 'client'): Promise<StoreClient> {
+    const root = (await fixture.store.read(fixture.tree.metadata('root', 1))) ?? new Uint8Array();
+    return new StoreClient(fixture, join(fixture.folder, name), root);
+  }
+
   /** A new session, refreshed. */
   async session(): Promise<Updater> {
     const { tree, clock } = this.#fixture;

@@ -3,6 +3,8 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { checkObjectKey } from '../../storage/object-key.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
+import { metadataFileName } from '../../tuf/layout.ts';
+import type { Archive } from '../archive.ts';
 import { RecoveryError } from './errors.ts';
 
 /** A tree as it was published: a mirror's folder, its URL, an archive, the store itself. Nothing that comes from it is trusted unverified. */
@@ -44,6 +46,27 @@ export function storeSource(store: ObjectStore, prefix: string): PublishedSource
       return closing(object.stream(), () => object.close());
     },
   };
+}
+
+/** An archive of one published state (archive.ts): its metadata, whole; of the files it knows the hashes alone. */
+export function archiveSource(archive: Archive, name: string): PublishedSource {
+  const roles = new Map(
+    archive.manifest.roles.map((role) => [
+      metadataFileName(role.role, role.role === 'timestamp' ? undefined : role.version),
+      role,
+    ]),
+  );
+  return {
+    name,
+    async stream(path) {
+      const role = path.startsWith('metadata/') ? roles.get(path.slice('metadata/'.length)) : undefined;
+      return role === undefined ? undefined : once(await archive.readRole(role));
+    },
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
 }
 
 /** Reads a whole object of a source. Throws INCOMPLETE_SOURCE when it is longer than `maxLength`. */

@@ -1,4 +1,9 @@
-import { adoptPublication, reserveForeignVersions, settleSerials } from '../../db/foreign-versions.ts';
+import {
+  adoptPublication,
+  forgetTargets,
+  reserveForeignVersions,
+  settleSerials,
+} from '../../db/foreign-versions.ts';
 import type { ReservedRole } from '../../db/publications.ts';
 import type { Executor, IndexRow } from '../../db/schema.ts';
 import { putTargets, type TargetEntry } from '../../db/targets.ts';
@@ -17,10 +22,11 @@ import { RecoveryError } from './errors.ts';
 import { ensureGoodObject } from './good-object.ts';
 import { readGoodPage, restoreProject, type GoodProjectContext } from './good-project.ts';
 import type { PublishedSource } from './published-source.ts';
+import { readPublishedLog, recordPublishedLog } from './published-log.ts';
 import { walkPublished, type PublishedRole, type PublishedState } from './published-walk.ts';
 
 export interface RebuildOptions {
-  /** Without any project, file or publication of this index. */
+  /** Empty, or older than what is published: a restored backup, for instance. Rows that are not in the tree (tokens, users) stay. */
   readonly db: Executor;
   readonly store: ObjectStore;
   readonly index: IndexRow;
@@ -46,6 +52,9 @@ export interface RebuildReport {
  */
 export async function rebuildIndex(options: RebuildOptions): Promise<RebuildReport> {
   const rebuild = new Rebuild(options);
+  // Before the first row changes.
+  await walkPublished(options.source, options.pinnedRoot);
+  await writeTransaction(options.db, (tx) => forgetTargets(tx, options.index.id));
   const state = await walkPublished(options.source, options.pinnedRoot, (role, targets) =>
     rebuild.takeRole(role, targets),
   );
@@ -59,7 +68,7 @@ class Rebuild {
   readonly #context: GoodProjectContext;
   readonly #roles: ReservedRole[] = [];
   readonly #problems: string[] = [];
-  #projects = 0;
+  readonly #seen = new Set<string>();
   #files = 0;
   #targets = 0;
 
@@ -123,7 +132,7 @@ class Rebuild {
     if (page === undefined) return;
     const { lost } = await restoreProject(this.#context, project, page, new Set());
     for (const path of lost) this.#problems.push(`${path} is signed, but its bytes are nowhere.`);
-    this.#projects += 1;
+    this.#seen.add(project);
     this.#files += page.files.length - lost.length;
     const { store } = this.#options;
     for (const { filename, sha256, coreMetadataSha256 } of page.files) {
@@ -148,12 +157,14 @@ class Rebuild {
 
   async finish({ roots, timestamp, snapshot, listed }: PublishedState): Promise<void> {
     const { db, store, index, now } = this.#options;
+    await this.#dropOtherProjects();
     for (const root of roots.values()) await this.#takeMetadata(root);
     await this.#takeMetadata(snapshot);
     await this.#takeMetadata(timestamp, true);
     const key = this.#tree.metadata('timestamp');
     const stored = await store.stat(key);
     await store.replace(key, timestamp.bytes, stored?.etag);
+    const log = await readPublishedLog(this.#context, timestamp.bytes);
     const floors = await this.#floors(listed);
     const newestRoot = Math.max(...roots.keys());
     const isCurrent = ({ role, version }: ReservedRole) => role !== 'root' || version === newestRoot;
@@ -168,7 +179,16 @@ class Rebuild {
       const id = await adoptPublication(tx, index.id, publication, now);
       await reserveForeignVersions(tx, index.id, [...older, ...floors], now);
       await settleSerials(tx, index.id, id);
+      await recordPublishedLog(tx, index.id, id, log);
     });
+  }
+
+  /** Projects that were deleted since, or whose pages are lost. */
+  async #dropOtherProjects(): Promise<void> {
+    const { db, index } = this.#options;
+    const rows = await db.selectFrom('projects').select('name').where('index_id', '=', index.id).execute();
+    for (const { name } of rows)
+      if (!this.#seen.has(name)) await restoreProject(this.#context, name, undefined, new Set());
   }
 
   /** Numbers that are taken in the store, and those that the snapshot lists of roles that nobody delegates to any more. */
@@ -200,7 +220,7 @@ class Rebuild {
     return {
       roles: this.#roles.length,
       targets: this.#targets,
-      projects: this.#projects,
+      projects: this.#seen.size,
       files: this.#files,
       problems: this.#problems,
     };

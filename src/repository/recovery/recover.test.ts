@@ -116,9 +116,9 @@ describe('recoverIndex', () => {
   });
 
   it('mends files and pages whose bytes were altered in the store', async () => {
-    for (const key of [...(await fixture.objects('packages/flask/')).keys()])
+    for (const key of (await fixture.objects('packages/flask/')).keys())
       if (!key.endsWith('.metadata')) await fixture.store.put(key, encode('flask 6.6'));
-    for (const key of [...(await fixture.objects('simple/django/')).keys()])
+    for (const key of (await fixture.objects('simple/django/')).keys())
       await fixture.store.put(key, encode('{}'));
     const report = await recover();
     expect(kinds(report)).toEqual([

@@ -114,6 +114,15 @@ async function requireNewKeys(options: RecoverOptions, tree: ServedTree): Promis
   requireReplacedKeys(old, new OfflineRoles(root, targets, bins), options.stolen);
 }
 
+/** The signed metadata of a bundle as its rows have it. */
+export function bundleRoles(roles: SignedOfflineRoles): readonly BundleRole[] {
+  return Object.entries(roles).map(([role, metadata]) => ({
+    role,
+    version: metadata.signed.version,
+    bytes: metadata.toBytes(),
+  }));
+}
+
 /** From here on a crash is finished by whatever publisher starts next: it adopts the bundle before anything else. */
 async function submit(
   { db, index, bundle }: RecoverOptions,
@@ -121,11 +130,7 @@ async function submit(
   detail: AuditDetail,
   now: Date,
 ): Promise<void> {
-  const roles: readonly BundleRole[] = Object.entries(bundle.roles).map(([role, metadata]) => ({
-    role,
-    version: metadata.signed.version,
-    bytes: metadata.toBytes(),
-  }));
+  const roles = bundleRoles(bundle.roles);
   await writeTransaction(db, async (tx) => {
     await releaseHold(tx, index.id);
     await submitOfflineBundle(tx, { indexId: index.id, event: bundle.event, roles, now });

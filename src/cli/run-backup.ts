@@ -1,0 +1,73 @@
+import { readdir, stat } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
+import { appendAudit } from '../db/audit.ts';
+import { openDatabase } from '../db/open.ts';
+import { writeTransaction } from '../db/transactions.ts';
+import { backUp } from '../repository/recovery/backup.ts';
+import { existingDataFolder, onlineKeyFiles, type DataFolder } from './data-folder.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { say } from './terminal.ts';
+
+export interface BackupOptions {
+  readonly data: string;
+  readonly withKeys?: boolean;
+}
+
+/** Who does it, for the audit log. */
+export function cliActor(): string {
+  return `cli:${userInfo().username}`;
+}
+
+/** `rind backup`: a process of its own, so that SQLite's locks in the server are not touched. */
+export async function runBackup(out: string, options: BackupOptions): Promise<ExitCode> {
+  const folder = await existingDataFolder(options.data);
+  const now = new Date();
+  const others = await otherFiles(folder, options.withKeys === true);
+  const { files, bytes, copied } = await backUp({
+    database: folder.database,
+    tree: folder.tree,
+    others,
+    out,
+    now,
+  });
+  const { db, close } = await openHere(folder);
+  try {
+    const detail = { files, bytes, keys: options.withKeys === true };
+    await writeTransaction(db, (tx) =>
+      appendAudit(tx, { indexId: null, at: now, actor: cliActor(), action: 'backup', subject: out, detail }),
+    );
+  } finally {
+    await close();
+  }
+  say(`${out} holds ${files} files of ${folder.path}, ${bytes} bytes; ${copied} of them are new`);
+  if (options.withKeys !== true)
+    say('without the online key: keep a copy of its file and its passphrase elsewhere');
+  return EXIT.ok;
+}
+
+async function openHere(folder: DataFolder) {
+  const database = await openDatabase({ path: folder.database });
+  return { db: database.db, close: () => database.close() };
+}
+
+/** The ceremony's folders, settings, and key files where asked for; never a passphrase or a token. */
+async function otherFiles(folder: DataFolder, withKeys: boolean): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const name of ['ceremony', 'security']) {
+    const entries = await readdir(join(folder.path, name), { recursive: true, withFileTypes: true }).catch(
+      () => [],
+    );
+    for (const entry of entries) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isFile()) found.set(path.slice(folder.path.length + 1), path);
+    }
+  }
+  const settings = join(folder.path, 'rind.toml');
+  if ((await stat(settings).catch(() => undefined))?.isFile() === true) found.set('rind.toml', settings);
+  const keys = withKeys ? [...(await onlineKeyFiles(folder)), folder.onlineKeys] : [];
+  for (const path of keys)
+    if ((await stat(path).catch(() => undefined)) !== undefined)
+      found.set(join('keys', path.slice(dirname(path).length + 1)), path);
+  return found;
+}

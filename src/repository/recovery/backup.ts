@@ -1,0 +1,237 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import { copyDatabase, settleDatabaseFile } from '../../db/copy-database.ts';
+import { listIndexes } from '../../db/indexes.ts';
+import { openDatabase } from '../../db/open.ts';
+import { holdPublication } from '../../db/publication-holds.ts';
+import { findReservedPublication, lastPublication } from '../../db/publications.ts';
+import { writeTransaction } from '../../db/transactions.ts';
+import { parseIndexPath } from '../../pypi/layout.ts';
+import { sha256Hex } from '../project-targets.ts';
+import { ServedTree } from '../served-tree.ts';
+import { RecoveryError } from './errors.ts';
+
+/** What a backup is made of, and where it goes. */
+export interface BackupOptions {
+  readonly database: string;
+  readonly tree: string;
+  /** Further files and folders, by their path in the backup. */
+  readonly others: ReadonlyMap<string, string>;
+  /** A folder; one that holds an older backup of the same index is brought up to date, and stays whole meanwhile. */
+  readonly out: string;
+  readonly now: Date;
+}
+
+export interface BackupReport {
+  readonly files: number;
+  readonly bytes: number;
+  /** Files that were not in the folder already. */
+  readonly copied: number;
+}
+
+const FORMAT = 'rind-backup-1';
+const HEADER = 'backup.json';
+const ATTEMPTS = 20;
+
+export const backupHeader = z.strictObject({
+  format: z.literal(FORMAT),
+  created: z.iso.datetime(),
+  database: z.string().regex(/^rind-[0-9]+\.db$/),
+  manifest: z.string().regex(/^manifest-[0-9a-f]{64}\.json$/),
+  /** sha256 over the other fields: against damage, not against an attacker. */
+  check: z.string(),
+});
+/** `[path, length, sha256]` of every file. */
+export const backupManifest = z.array(
+  z.tuple([z.string(), z.number().int().nonnegative(), z.string().regex(/^[0-9a-f]{64}$/)]),
+);
+type Manifest = Map<string, { readonly length: number; readonly sha256: string }>;
+
+/**
+ * Copies database, objects and other files of a data folder that may be in use. The database in the backup publishes nothing before somebody
+ * says what was published after it (see publication-holds.ts). Plain-named copies of objects are left out, a restore makes them again.
+ * The header is written last: a folder without it is no backup. Throws DatabaseError, RecoveryError.
+ */
+export async function backUp(options: BackupOptions): Promise<BackupReport> {
+  const { out, now } = options;
+  await mkdir(out, { recursive: true, mode: 0o700 });
+  const old = await readBackup(out).catch(() => undefined);
+  const database = `rind-${now.getTime()}.db`;
+  const timestamps = await copyWithTimestamps(options, join(out, database));
+  const manifest: Manifest = new Map();
+  let copied = 0;
+  const take = async (path: string, from: string, isImmutable: boolean) => {
+    const to = join(out, path);
+    const known = isImmutable ? old?.manifest.get(path) : undefined;
+    const found = known === undefined ? undefined : await stat(to).catch(() => undefined);
+    if (known !== undefined && found?.size === known.length) return manifest.set(path, known);
+    copied += 1;
+    return manifest.set(path, await copyFile(from, to));
+  };
+  for (const [path, from] of options.others) await take(path, from, false);
+  for (const key of await treeKeys(options.tree))
+    await take(`tree/${key.key}`, join(options.tree, key.key), key.isImmutable);
+  for (const [key, bytes] of timestamps) {
+    await mkdir(dirname(join(out, 'tree', key)), { recursive: true });
+    await writeFile(join(out, 'tree', key), bytes, { flush: true });
+    manifest.set(`tree/${key}`, { length: bytes.length, sha256: sha256Hex(bytes) });
+  }
+  manifest.set(database, await digestFile(join(out, database)));
+  await seal(out, { database, manifest, now }, old?.header);
+  const bytes = [...manifest.values()].reduce((sum, { length }) => sum + length, 0);
+  return { files: manifest.size, bytes, copied };
+}
+
+async function seal(
+  out: string,
+  { database, manifest, now }: { readonly database: string; readonly manifest: Manifest; readonly now: Date },
+  old: z.infer<typeof backupHeader> | undefined,
+): Promise<void> {
+  const rows = [...manifest].map(([path, { length, sha256 }]) => [path, length, sha256]);
+  const text = JSON.stringify(rows);
+  const name = `manifest-${sha256Hex(new TextEncoder().encode(text))}.json`;
+  await writeFile(join(out, name), text, { flush: true, mode: 0o600 });
+  const fields = { format: FORMAT, created: now.toISOString(), database, manifest: name } as const;
+  const header = { ...fields, check: checkOf(fields) };
+  await writeFile(join(out, `${HEADER}.tmp`), JSON.stringify(header, undefined, 2), {
+    flush: true,
+    mode: 0o600,
+  });
+  await rename(join(out, `${HEADER}.tmp`), join(out, HEADER));
+  for (const stale of [old?.database, old?.manifest])
+    if (stale !== undefined && stale !== database && stale !== name)
+      await rm(join(out, stale), { force: true });
+}
+
+/** Reads header and manifest of a backup. Throws DAMAGED_BACKUP. */
+export async function readBackup(
+  path: string,
+): Promise<{ readonly header: z.infer<typeof backupHeader>; readonly manifest: Manifest }> {
+  try {
+    const header = backupHeader.parse(JSON.parse(await readFile(join(path, HEADER), 'utf8')));
+    if (header.check !== checkOf(header)) throw new Error('its header was changed');
+    const bytes = await readFile(join(path, header.manifest));
+    if (`manifest-${sha256Hex(bytes)}.json` !== header.manifest) throw new Error('its manifest was changed');
+    const rows = backupManifest.parse(JSON.parse(bytes.toString('utf8')));
+    return { header, manifest: new Map(rows.map(([name, length, sha256]) => [name, { length, sha256 }])) };
+  } catch (cause) {
+    const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
+    throw new RecoveryError(
+      'DAMAGED_BACKUP',
+      `${path} is no whole backup (${reason}); it was interrupted or damaged, use another.`,
+      { cause, path },
+    );
+  }
+}
+
+function checkOf(header: Omit<z.infer<typeof backupHeader>, 'check'>): string {
+  const { format, created, database, manifest } = header;
+  return sha256Hex(new TextEncoder().encode([format, created, database, manifest].join('\n')));
+}
+
+/** The database and the timestamps that belong to it: a publication in between means another attempt. */
+async function copyWithTimestamps(
+  options: BackupOptions,
+  to: string,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    await rm(to, { force: true });
+    const before = await treeTimestamps(options.tree);
+    await copyDatabase(options.database, to);
+    if (!(await holdCopy(to, before, options.now))) continue;
+    await settleDatabaseFile(to);
+    return before;
+  }
+  throw new RecoveryError(
+    'CANNOT_PROCEED',
+    `Something was published each of the ${ATTEMPTS} times that the database was copied; try again when less is uploaded.`,
+  );
+}
+
+async function treeTimestamps(tree: string): Promise<ReadonlyMap<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>();
+  const indexes = await readdir(join(tree, 'index')).catch(() => []);
+  for (const prefix of ['', ...indexes.map((name) => `index/${name}/`)]) {
+    const key = `${prefix}metadata/timestamp.json`;
+    const bytes = await readFile(join(tree, key)).catch(() => undefined);
+    if (bytes !== undefined) found.set(key, bytes);
+  }
+  return found;
+}
+
+async function holdCopy(
+  path: string,
+  timestamps: ReadonlyMap<string, Uint8Array>,
+  now: Date,
+): Promise<boolean> {
+  const database = await openDatabase({ path });
+  const { db } = database;
+  try {
+    for (const { id, name } of await listIndexes(db)) {
+      const bytes = timestamps.get(new ServedTree(name).metadata('timestamp'));
+      const last = await lastPublication(db, id);
+      const own = [last, await findReservedPublication(db, id)];
+      const matches = own.some((one) => bytes !== undefined && one?.timestamp_sha256 === sha256Hex(bytes));
+      if (!matches && (bytes !== undefined || last !== undefined)) return false;
+      const reason = `This is the backup of ${now.toISOString()}: what was published after it is not known here, and a lower version would lock clients out. Say what is public with rind recover --published URL or FOLDER, or, when nobody has it any more, rind recover --raise-versions BUNDLE.`;
+      if (last !== undefined)
+        await writeTransaction(db, (tx) => holdPublication(tx, { indexId: id, kind: 'backup', reason, now }));
+    }
+    return true;
+  } finally {
+    await database.close();
+  }
+}
+
+/** Everything of the served tree but plain-named copies and timestamps. */
+async function treeKeys(
+  tree: string,
+): Promise<readonly { readonly key: string; readonly isImmutable: boolean }[]> {
+  const keys: { key: string; isImmutable: boolean }[] = [];
+  const entries = await readdir(tree, { recursive: true, withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    if (!entry.isFile()) continue;
+    const key = join(entry.parentPath, entry.name).slice(tree.length + 1);
+    const path = key.replace(/^index\/[^/]+\//, '');
+    const parsed = parseIndexPath(path);
+    const isNumbered = /^metadata\/[1-9][0-9]*\./.test(path);
+    if (path === 'metadata/timestamp.json' || (parsed !== undefined && parsed.sha256 === undefined)) continue;
+    keys.push({ key, isImmutable: isNumbered || parsed !== undefined });
+  }
+  return keys;
+}
+
+/** Copies a file and says what it is. Whole and durable, or not there under its name. */
+export async function copyFile(
+  from: string,
+  to: string,
+): Promise<{ readonly length: number; readonly sha256: string }> {
+  await mkdir(dirname(to), { recursive: true, mode: 0o700 });
+  const temporary = `${to}.tmp`;
+  const hash = createHash('sha256');
+  let length = 0;
+  const count = async function* (chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+    for await (const chunk of chunks) {
+      hash.update(chunk);
+      length += chunk.length;
+      yield chunk;
+    }
+  };
+  await pipeline(createReadStream(from), count, createWriteStream(temporary, { mode: 0o600, flush: true }));
+  await rename(temporary, to);
+  return { length, sha256: hash.digest('hex') };
+}
+
+async function digestFile(path: string): Promise<{ readonly length: number; readonly sha256: string }> {
+  const hash = createHash('sha256');
+  let length = 0;
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    length += chunk.length;
+  }
+  return { length, sha256: hash.digest('hex') };
+}

@@ -1,0 +1,132 @@
+import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { requireWholeDatabase } from '../../db/copy-database.ts';
+import { listIndexes } from '../../db/indexes.ts';
+import { openDatabase } from '../../db/open.ts';
+import type { Executor } from '../../db/schema.ts';
+import { metadataSidecarPath, parseIndexPath } from '../../pypi/layout.ts';
+import { StorageError } from '../../storage/errors.ts';
+import { checkObjectKey } from '../../storage/object-key.ts';
+import type { ObjectStore } from '../../storage/object-store.ts';
+import { PosixStore } from '../../storage/posix-store.ts';
+import { ServedTree } from '../served-tree.ts';
+import { copyFile, readBackup } from './backup.ts';
+import { RecoveryError } from './errors.ts';
+
+export interface RestoreReport {
+  readonly created: Date;
+  readonly files: number;
+  readonly targets: number;
+}
+
+const PAGE = 500;
+/** Public objects are for everybody's eyes, whatever else a data folder holds is not. */
+const PUBLIC = 0o644;
+
+/**
+ * Makes a new data folder of a backup: every file is checked on its way, the database is checked by SQLite, the plain-named copies are made
+ * again; only then the folder gets its name. Throws DAMAGED_BACKUP with what is wrong, FOLDER_EXISTS; then nothing is there.
+ */
+export async function restore(backup: string, data: string): Promise<RestoreReport> {
+  const path = resolve(data);
+  if ((await stat(path).catch(() => undefined)) !== undefined)
+    throw new RecoveryError('FOLDER_EXISTS', `${path} exists and is never overwritten; name a new folder.`, {
+      path,
+    });
+  const { header, manifest } = await readBackup(backup);
+  const building = `${path}.restoring`;
+  await rm(building, { recursive: true, force: true });
+  await mkdir(building, { recursive: true, mode: 0o700 });
+  try {
+    for (const [name, expected] of manifest) {
+      checkName(backup, name);
+      const to = join(building, name === header.database ? 'rind.db' : name);
+      const found = await copyFile(join(backup, name), to).catch((cause: unknown) => damaged(backup, name, cause)); // prettier-ignore
+      if (found.sha256 !== expected.sha256 || found.length !== expected.length) return damaged(backup, name);
+      if (name.startsWith('tree/')) await chmod(to, PUBLIC);
+    }
+    await requireWholeDatabase(join(building, 'rind.db'));
+    const targets = await copyPlain(backup, building);
+    await rename(building, path);
+    return { created: new Date(header.created), files: manifest.size, targets };
+  } catch (error) {
+    await rm(building, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function checkName(backup: string, name: string): void {
+  try {
+    checkObjectKey(name);
+  } catch (cause) {
+    damaged(backup, name, cause);
+  }
+}
+
+function damaged(backup: string, name: string, cause?: unknown): never {
+  throw new RecoveryError(
+    'DAMAGED_BACKUP',
+    `${name} in ${backup} is missing or not what was backed up; nothing was restored, use another backup.`,
+    { cause, path: name },
+  );
+}
+
+async function copyPlain(backup: string, folder: string): Promise<number> {
+  const tree = join(folder, 'tree');
+  const store = await PosixStore.open({ root: tree, temporaryFolder: join(folder, 'temporary') });
+  const database = await openDatabase({ path: join(folder, 'rind.db') });
+  let count = 0;
+  try {
+    for (const { id, name } of await listIndexes(database.db))
+      count += await copyPlainOfIndex(backup, database.db, store, { id, tree: new ServedTree(name) });
+  } finally {
+    await database.close();
+  }
+  return count;
+}
+
+async function copyPlainOfIndex(
+  backup: string,
+  db: Executor,
+  store: ObjectStore,
+  { id, tree }: { readonly id: number; readonly tree: ServedTree },
+): Promise<number> {
+  let count = 0;
+  let last = { prefix: -1, path: '' };
+  for (;;) {
+    const rows = await db
+      .selectFrom('targets')
+      .select(['path', 'path_prefix', 'sha256'])
+      .where('index_id', '=', id)
+      .where((eb) =>
+        eb.or([
+          eb('path_prefix', '>', last.prefix),
+          eb.and([eb('path_prefix', '=', last.prefix), eb('path', '>', last.path)]),
+        ]),
+      )
+      .orderBy('path_prefix')
+      .orderBy('path')
+      .limit(PAGE)
+      .execute();
+    if (rows.length === 0) return count;
+    for (const { path, path_prefix: prefix, sha256 } of rows) {
+      last = { prefix, path };
+      count += 1;
+      await copyOrDamaged(backup, store, tree.hashed(path, sha256), tree.plain(path));
+      const parsed = parseIndexPath(path);
+      if (parsed?.kind !== 'file') continue;
+      const sidecar = metadataSidecarPath(parsed.project, parsed.filename);
+      const hashed = tree.hashed(sidecar, sha256);
+      if ((await store.stat(hashed)) !== undefined) await store.copy(hashed, tree.plain(sidecar));
+    }
+  }
+}
+
+async function copyOrDamaged(backup: string, store: ObjectStore, from: string, to: string): Promise<void> {
+  try {
+    await store.copy(from, to);
+  } catch (cause) {
+    if (cause instanceof StorageError && cause.code === 'OBJECT_NOT_FOUND') damaged(backup, `tree/${from}`, cause); // prettier-ignore
+    throw cause;
+  }
+}
