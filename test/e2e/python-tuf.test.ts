@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeSdist, makeWheel } from '../tools/distribution.ts';
 import { succeed, run } from '../tools/process.ts';
 import { pythonTools } from '../tools/python-tools.ts';
-import { buildRind, RindServer, scratchFolder } from '../tools/rind-program.ts';
+import { buildRind, rind, RindServer, scratchFolder } from '../tools/rind-program.ts';
 import { whenAvailable } from '../tools/unavailable.ts';
 import { Uploader } from '../tools/upload.ts';
 
@@ -68,6 +68,28 @@ describe("python-tuf's ngclient, the reference client", () => {
     for (const role of ['root.json', 'timestamp.json', 'snapshot.json', 'targets.json', 'bins.json'])
       expect(roles).toContain(role);
     expect(roles).toMatch(/bin-[0-9a-f]{2,}\.json/);
+  });
+
+  it('verifies files that are listed with sha512 beside sha256, and the index serves both copies', async () => {
+    expect(await rind(['hashes', '--data', server.folder, '--list', 'sha512'])).toMatchObject({ code: 0 });
+    const later = makeWheel({ name: 'demo-later', version: '1.0' });
+    const uploader = new Uploader(server.uploadUrl, server.token);
+    expect(await uploader.upload(later)).toMatchObject({ status: 200 });
+    uploader.close();
+    const file = `packages/demo-later/${later.filename}`;
+    const args = [script, join(scratch.path, 'two-hashes'), server.url, join(scratch.path, 'root.json')];
+    const finished = await succeed(tools.value.python, [...args, file, 'simple/demo-later/index.json']);
+    const { targets } = JSON.parse(finished.stdout) as Downloaded;
+    expect(await readFile(targets[file]!.file)).toEqual(later.bytes);
+    const hashes = Object.entries(targets[file]!.hashes);
+    expect(hashes.map(([algorithm]) => algorithm)).toEqual(['sha256', 'sha512']);
+    for (const [algorithm, digest] of hashes) {
+      expect(createHash(algorithm).update(later.bytes).digest('hex')).toBe(digest);
+      const copy = await fetch(`${server.url}packages/demo-later/${digest}.${later.filename}`);
+      expect(copy.status).toBe(200);
+      expect(Buffer.from(await copy.arrayBuffer())).toEqual(later.bytes);
+    }
+    expect(await rind(['fsck', '--data', server.folder])).toMatchObject({ code: 0 });
   });
 
   it('refuses the same index with a root that is not its own', async () => {
