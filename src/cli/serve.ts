@@ -10,6 +10,7 @@ import type { PublishedIndex } from '../worker/publisher-protocol.ts';
 import { CliError } from './cli-error.ts';
 import { currentRoot } from './current-root.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
+import { EvidenceLoop, witnessSettings, type EvidenceOptions } from './evidence-loop.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { eventsFolder, offeredEvents } from './offered-events.ts';
 import { IndexWatch, publishedIndexes, servableIndexes } from './index-watch.ts';
@@ -21,7 +22,7 @@ import { say } from './terminal.ts';
 import { ensureTrialRepository, forgetSecretFiles, type TrialRepository } from './trial-repository.ts';
 
 /** What `rind serve` is told. */
-export interface ServeOptions {
+export interface ServeOptions extends EvidenceOptions {
   readonly data: string;
   readonly host: string;
   readonly port: number;
@@ -132,15 +133,25 @@ async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: St
     onFatal: (error) => stop.fail(error),
   });
   published.now = (event) => server.published(event);
+  const evidence = new EvidenceLoop({
+    db: database.db,
+    store,
+    log,
+    settings: await witnessSettings(options, folder),
+    archive: options.archive,
+    publicUrl: options.publicUrl ?? server.url,
+  });
   const watch = new IndexWatch({ db: database.db, folder, publisher, server, log, served: indexes });
   try {
     await tellStart(opened, server.url);
     reminders.start();
+    evidence.start();
     watch.start();
     await stop.wait();
     say('stopping: uploads under way get to end');
   } finally {
     reminders.stop();
+    await evidence.stop();
     await watch.stop();
     await server.close();
   }

@@ -18,7 +18,8 @@ export type FindingCode =
   | 'COPY_MISSING'
   | 'COPY_CHANGED'
   | 'FILE_NOT_SIGNED'
-  | 'PAGE_DIFFERS';
+  | 'PAGE_DIFFERS'
+  | 'LOG_BROKEN';
 
 /** 'error': an invariant is broken. 'notice': worth knowing, nothing is broken. */
 export type FindingSeverity = 'error' | 'notice';

@@ -4,6 +4,7 @@ import { currentRoles } from '../db/roles.ts';
 import type { Executor, IndexRow } from '../db/schema.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { Findings, type Finding } from './finding.ts';
+import { checkLog } from './fsck-log.ts';
 import { walkMetadata } from './fsck-metadata.ts';
 import { checkReservations, digestObject } from './fsck-objects.ts';
 import { TargetCheck } from './fsck-targets.ts';
@@ -55,6 +56,7 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   });
   await check.checkProjects();
   await checkReservations(db, store, tree, index.id, findings);
+  await checkLog({ db, store, tree, indexId: index.id }, findings);
   const after = await digestObject(store, tree.metadata('timestamp'));
   if (before?.sha256 !== after?.sha256) {
     findings.add(

@@ -12,6 +12,7 @@ import { Metadata, signMetadata } from '../tuf/metadata.ts';
 import { sha256 } from '../tuf/sha256.ts';
 import type { Timestamp } from '../tuf/timestamp.ts';
 import { PublicLog } from './public-log.ts';
+import { fsck } from './fsck.ts';
 import type { Publisher } from './publisher.ts';
 
 let fixture: IndexFixture;
@@ -93,6 +94,21 @@ describe('the public log', () => {
     const snapshot = encodeHex(sha256(await read('metadata/2.snapshot.json')));
     expect(signed.split(',')).toContain(`snapshot 2 ${snapshot}`);
     expect(signed).toContain(`timestamp 2 `);
+  });
+
+  it('is checked by fsck: a changed entry, a lost one, a changed head', async () => {
+    for (const project of ['a', 'b']) await publish(project);
+    const broken = async () => (await fsck(fixture)).findings.filter(({ code }) => code === 'LOG_BROKEN');
+    expect(await broken()).toEqual([]);
+    for (const key of ['log/2.json', 'log/head.json']) {
+      const bytes = await read(key);
+      await fixture.store.put(key, new TextEncoder().encode('{}'));
+      expect(await broken()).toMatchObject([{ path: key }]);
+      await fixture.store.remove(key);
+      expect(await broken()).toMatchObject([{ path: key }]);
+      await fixture.store.put(key, bytes);
+    }
+    expect(await broken()).toEqual([]);
   });
 
   it('keeps every entry as it was published', async () => {

@@ -18,6 +18,13 @@ export function registerServe(program: Command): void {
       'post reminders of renewals and signing windows there, as JSON',
       parseWebhook,
     )
+    .option('--heads-file <path>', 'append the heads of the public log there, best on another machine')
+    .option(
+      '--heads-webhook <url>',
+      'post them there; /api/v1/witness of another rind keeps them',
+      parseWebhook,
+    )
+    .option('--archive <folder>', 'keep an archive of all metadata and target hashes there, daily')
     .option(
       '--trust-clock',
       'sign although the clock contradicts what was signed before, because it is right now',
