@@ -1,4 +1,4 @@
-import { lookAlikeKey } from '../pypi/project-name.ts';
+import { lookAlikeKey, looksAlike } from '../pypi/project-name.ts';
 import type { Executor, ProjectRow, ReleaseRow } from './schema.ts';
 
 export interface NewProject {
@@ -63,17 +63,20 @@ export async function findLookAlike(
   db: Executor,
   indexId: number,
   name: string,
-): Promise<ProjectRow | undefined> {
-  return db
+): Promise<Pick<ProjectRow, 'name'> | undefined> {
+  const candidates = await db
     .selectFrom('projects')
-    .selectAll()
+    .select('name')
     .where('index_id', '=', indexId)
     .where('look_alike', '=', lookAlikeKey(name))
     .where('name', '!=', name)
     .orderBy('id')
-    .limit(1)
-    .executeTakeFirst();
+    .limit(MOST_CANDIDATES)
+    .execute();
+  return candidates.find((other) => looksAlike(other.name, name));
 }
+
+const MOST_CANDIDATES = 1000;
 
 /** Marks a project as deleted, or (undefined) as being there again. Its files are marked on their own. */
 export async function setProjectRemoved(

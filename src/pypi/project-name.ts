@@ -49,3 +49,20 @@ export function filenameProjectName(normalizedName: string): string {
 export function lookAlikeKey(name: string): string {
   return name.toLowerCase().replace(/[-_.]/g, '').replace(/[il]/g, '1').replaceAll('o', '0');
 }
+
+/**
+ * Whether two names look alike to a person: the same {@link lookAlikeKey}, and the same numbers, for `load-1-11` and `load-11-1` are told
+ * apart by everybody.
+ */
+export function looksAlike(left: string, right: string): boolean {
+  return lookAlikeKey(left) === lookAlikeKey(right) && joinedDigits(left) === joinedDigits(right);
+}
+
+/** Separators are left out except between two digits. */
+function joinedDigits(name: string): string {
+  const joined = name.toLowerCase().replace(/(?<![0-9])[-_.]+|[-_.]+(?![0-9])/g, '');
+  return joined
+    .replace(/[-_.]+/g, '-')
+    .replace(/[il]/g, '1')
+    .replaceAll('o', '0');
+}
