@@ -21,6 +21,12 @@ import { registerSigner } from './commands/signer.ts';
 import { registerToken } from './commands/token.ts';
 import { registerTrust } from './commands/trust.ts';
 import { registerWitness } from './commands/witness.ts';
+import {
+  registerAccess,
+  registerProjectRoles,
+  registerPublisher,
+  registerUser,
+} from './commands/user.ts';
 import { EXIT } from './exit-codes.ts';
 import { packageVersion } from './package-version.ts';
 import { reportError } from './terminal.ts';
@@ -29,7 +35,11 @@ import { reportError } from './terminal.ts';
 const COMMANDS: readonly ((program: Command) => void)[] = [
   registerServe,
   registerToken,
+  registerUser,
+  registerAccess,
+  registerPublisher,
   registerProject,
+  registerProjectRoles,
   registerIndex,
   registerPromote,
   registerFsck,
