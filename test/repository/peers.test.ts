@@ -38,8 +38,8 @@ describe('2. bins of seven days, a timestamp of one day, and no upload for 48 ho
     const publisher = new Publisher({ db, store, index, signers: [online], clock, expiry });
     await publisher.start();
     await fixture.upload('flask', '1.0');
-    // Signed with the profile's windows until now.
-    fixture.advance(48);
+    // By now every bin is due.
+    fixture.advance(90);
     await publishAll(publisher);
     const first = await versions();
     const client = await StoreClient.pin(fixture);
