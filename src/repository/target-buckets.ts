@@ -15,7 +15,7 @@ export interface StagedTarget extends ImportedTarget {
 
 const PREFIX_BITS = 24;
 /** Text kept in memory before it is written, in characters. */
-const KEPT = 16 * 1024 ** 2;
+const KEPT = 4 * 1024 ** 2;
 
 /**
  * The targets of an import on their way, sorted into files by the beginning of sha256(path): so that twenty million of them can be checked and
