@@ -234,6 +234,7 @@ describe('decodePublicKey', () => {
       rsaPem(key, extra),
       rsaPem(),
       rsaPem(der(0x30, modulus)),
+      rsaPem(der(0x30, der(0x02, Buffer.of(0x80, 1)), e)),
       rsaPem(der(0x30)),
       rsaPem(der(0x30, modulus, e, extra)),
       pemOf(der(0x30, rsaIdentifier)),
