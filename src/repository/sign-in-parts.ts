@@ -1,7 +1,7 @@
 import { withoutBytes, type SignedRole, type WrittenRole } from './signed-role.ts';
 
 /** What is signed before it is written: so much that a sync of the disk pays, so little that the memory holds two of them. */
-const PART_COUNT = 4096;
+const PART_COUNT = 2048;
 const PART_LENGTH = 48 * 1024 * 1024;
 /** Encoded and signed at the same time: enough for the processors and for a remote signer. */
 const TOGETHER = 64;
