@@ -116,7 +116,7 @@ describe('an import of targets', () => {
     const dying = context({
       progress: () => {
         steps += 1;
-        if (steps === 6) throw new Error('killed');
+        if (steps === 22) throw new Error('killed');
       },
     });
     await expect(runImport(dying, row)).rejects.toThrow('killed');

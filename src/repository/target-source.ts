@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { ImportError } from './import-error.ts';
 
-const CHUNK = 1024 ** 2;
+const CHUNK = 256 * 1024;
 const LINE_FEED = 0x0a;
 
 /** Some whole lines of a file. */
@@ -24,13 +24,9 @@ export async function* readLines(
   try {
     let { offset, line } = from;
     let rest = Buffer.alloc(0);
+    const buffer = Buffer.alloc(CHUNK);
     for (;;) {
-      const { bytesRead, buffer } = await file.read(
-        Buffer.allocUnsafe(CHUNK),
-        0,
-        CHUNK,
-        offset + rest.length,
-      );
+      const { bytesRead } = await file.read(buffer, 0, CHUNK, offset + rest.length);
       const bytes = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
       const end = bytesRead === 0 ? bytes.length : bytes.lastIndexOf(LINE_FEED) + 1;
       if (end > 0) {
