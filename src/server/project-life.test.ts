@@ -101,6 +101,37 @@ describe('the API changes a project for everybody before it answers', () => {
     expect((await api('DELETE', 'mine/releases/9.9')).status).toBe(404);
     expect((await api('DELETE', 'mine/files/other-1.0.tar.gz')).status).toBe(404);
     expect((await api('POST', 'mine/releases/nonsense/yank', {})).status).toBe(400);
+    for (const name of [
+      '%21%21',
+      '..%2f',
+      '%3Cimg%20onerror%3E',
+      '%0d%0aSet-Cookie:x',
+      'constructor',
+      '__proto__',
+    ]) {
+      const answer = await api('DELETE', name);
+      expect([name, answer.status]).toEqual([name, expect.toSatisfy((status: number) => status < 500)]);
+      expect(answer.headers['set-cookie']).toBeUndefined();
+      expect(answer.headers['content-type']).not.toContain('html');
+      expect(answer.headers['x-content-type-options']).toBe('nosniff');
+    }
+  });
+
+  it('takes limits as settings only: unknown and malformed ones are refused', async () => {
+    await uploaded('limited');
+    for (const body of ['{"limits":{"maxProjectFiles":0}}', '{"limits":{"x":1}}', '[]']) {
+      const headers = { Authorization: `Bearer ${owner}`, 'Content-Type': 'application/json' };
+      const answer = await server.send(
+        'PATCH',
+        '/api/v1/projects/limited/limits',
+        headers,
+        Buffer.from(body),
+      );
+      expect([body, answer.status]).toEqual([
+        body,
+        expect.toSatisfy((status: number) => status >= 400 && status < 500),
+      ]);
+    }
   });
 });
 

@@ -87,6 +87,29 @@ describe('PublisherClient', () => {
     expect(await client.published(id, 20_000)).toBe(true);
   });
 
+  it('takes in one more index and lets it go while it works; one whose keys cannot be had is refused alone', async () => {
+    const [index] = options.indexes;
+    if (index === undefined) throw new Error('the fixture has an index');
+    client = await PublisherClient.start({ ...options, indexes: [] });
+    const wrong = { ...index, keys: index.keys.map(({ uri }) => ({ uri, secret: 'file:/nowhere' })) };
+    await expect(client.add(wrong)).rejects.toMatchObject({ code: 'FILE_MISSING' });
+    await client.add(index);
+    const id = await fixture.upload('flask', '1.0');
+    client.wake(fixture.index.id);
+    expect(await client.published(id, 20_000)).toBe(true);
+    await client.remove(fixture.index.id);
+    const later = await fixture.upload('flask', '2.0');
+    client.wake(fixture.index.id);
+    expect(await client.published(later, 300)).toBe(false);
+    expect(fatal).toEqual([]);
+  });
+
+  it('publishes what another process wrote, without being woken', async () => {
+    client = await PublisherClient.start(options);
+    const id = await fixture.upload('flask', '1.0');
+    expect(await client.published(id, 30_000)).toBe(true);
+  });
+
   it('says false after the timeout and leaves the change waiting', async () => {
     client = await PublisherClient.start(options);
     expect(await client.published(4711, 50)).toBe(false);

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import { findProject } from '../../db/projects.ts';
 import type { ProjectRow } from '../../db/schema.ts';
-import { normalizeProjectName } from '../../pypi/project-name.ts';
+import { projectNamed } from '../../registry/project-change.ts';
 import { authorize, authorizeServer, requireKnown } from '../../registry/authorize.ts';
 import type { RegistryContext } from '../../registry/context.ts';
 import { RegistryError } from '../../registry/errors.ts';
@@ -143,7 +143,7 @@ async function authorizeCall(
       else await authorize(db, principal, policy.verb, { index });
       return undefined;
     case 'project': {
-      const name = normalizeProjectName(parameters.get('project') ?? '');
+      const name = projectNamed(parameters.get('project') ?? '');
       const project = await findProject(db, index.id, name);
       // A deleted project is still there for whoever may restore it, and for nobody who reads.
       if (project === undefined || (project.removed_at !== null && policy.verb === 'read')) {
