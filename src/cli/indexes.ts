@@ -53,7 +53,9 @@ export async function createIndex(options: CreateIndexOptions, name: string): Pr
     const { fingerprint } = await currentRoot(opened.db, opened.store, index);
     if (options.json === true) print(JSON.stringify({ name, path: `index/${name}/`, fingerprint }));
     else print(`fingerprint ${fingerprint}`);
-    say(`the index ${name} is there in the trial form; a running server serves it at index/${name}/ in a moment`);
+    say(
+      `the index ${name} is there in the trial form; a running server serves it at index/${name}/ in a moment`,
+    );
     say(
       keptSecrets([
         { what: 'upload token', path: folder.uploadToken },
