@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseIndexUrl } from '../proxy/index-url.ts';
+import { netrcAuthorization } from '../proxy/netrc.ts';
 import { cacheFolder, stateFolder, TrustStore, type TrustedIndex } from '../proxy/trust-store.ts';
 import { VerifiedFiles } from '../proxy/verified-files.ts';
 import { VerifiedIndex } from '../proxy/verified-index.ts';
@@ -21,11 +22,34 @@ export async function chooseIndex(store: TrustStore, url: string | undefined): P
   return store.choose(url === undefined ? undefined : parseIndexUrl(url, { allowUnencrypted: true }));
 }
 
-/** A fetcher for an index: through the user's own HTTP proxy, except to this machine. */
-export function openFetcher(indexUrl: string): HttpFetcher {
-  const { hostname } = new URL(indexUrl);
+/** A fetcher that holds connections. */
+export interface OpenFetcher extends Fetcher {
+  close(): Promise<void>;
+}
+
+/**
+ * A fetcher for an index: through the user's own HTTP proxy, except to this machine. With the credentials that her netrc has for the
+ * host, sent to the index's own origin only, and never unencrypted to another machine.
+ */
+export function openFetcher(indexUrl: string): OpenFetcher {
+  const { hostname, origin, protocol } = new URL(indexUrl);
   const isHere = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
-  return new HttpFetcher({ userAgent: 'rind', useEnvironmentProxy: !isHere });
+  const settings = { userAgent: 'rind', useEnvironmentProxy: !isHere };
+  const plain = new HttpFetcher(settings);
+  const authorization =
+    protocol === 'https:' || isHere ? netrcAuthorization(indexUrl, process.env, homedir()) : undefined;
+  if (authorization === undefined) return plain;
+  const known = new HttpFetcher({ ...settings, headers: { authorization } });
+  return {
+    fetch: (url, options) => (isOf(origin, url) ? known : plain).fetch(url, options),
+    close: async () => {
+      await Promise.all([known.close(), plain.close()]);
+    },
+  };
+}
+
+function isOf(origin: string, url: string): boolean {
+  return URL.canParse(url) && new URL(url).origin === origin;
 }
 
 /** A client of the index that begins with the root somebody decided to trust. */

@@ -6,8 +6,8 @@ import {
   type PublishedSource,
 } from '../repository/recovery/published-source.ts';
 import { archivedStates, readArchive } from '../repository/archive.ts';
-import type { HttpFetcher } from '../updater/http-fetcher.ts';
-import { openFetcher } from './open-index.ts';
+
+import { openFetcher, type OpenFetcher } from './open-index.ts';
 
 /** A source that was opened by its name, and what has to be closed after it. */
 export interface OpenedSource {
@@ -28,7 +28,7 @@ export async function openSource(name: string): Promise<OpenedSource> {
   return { source: folderSource(name), close: nothing };
 }
 
-function urlSource(url: string, fetcher: HttpFetcher): PublishedSource {
+function urlSource(url: string, fetcher: OpenFetcher): PublishedSource {
   return {
     name: url,
     async stream(path, maxLength) {
