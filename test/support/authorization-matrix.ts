@@ -128,6 +128,7 @@ export const MATRIX: Readonly<Record<string, (read: 'open' | 'token', object: 'o
 /** The right that each endpoint of the API needs. */
 export const ENDPOINT_CLASSES: Readonly<Record<string, string>> = {
   getIndex: 'index read',
+  witnessHead: 'server known',
   getMe: 'server known',
   listUsers: 'server admin',
   addUser: 'server admin',
