@@ -61,7 +61,7 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
   await mkdir(out, { recursive: true, mode: 0o700 });
   const old = await readBackup(out).catch(() => undefined);
   const database = `rind-${now.getTime()}.db`;
-  const timestamps = await copyWithTimestamps(options, join(out, database));
+  const { timestamps, early } = await copyWithTimestamps(options, join(out, database));
   const manifest: Manifest = new Map();
   let copied = 0;
   const take = async (path: string, from: string, isImmutable: boolean) => {
@@ -73,7 +73,9 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
     return manifest.set(path, await copyFile(from, to));
   };
   for (const [path, from] of options.others) await take(path, from, false);
-  for (const key of await treeKeys(options.tree))
+  // Metadata and log as they were before the database was copied, files as they are after it: nothing that it does not know, and all that it needs.
+  const late = (await treeKeys(options.tree)).filter(({ key }) => !isPublished(key));
+  for (const key of [...early, ...late])
     await take(`tree/${key.key}`, join(options.tree, key.key), key.isImmutable);
   for (const [key, bytes] of timestamps) {
     await mkdir(dirname(join(out, 'tree', key)), { recursive: true });
@@ -137,14 +139,15 @@ function checkOf(header: Omit<z.infer<typeof backupHeader>, 'check'>): string {
 async function copyWithTimestamps(
   options: BackupOptions,
   to: string,
-): Promise<ReadonlyMap<string, Uint8Array>> {
+): Promise<{ readonly timestamps: ReadonlyMap<string, Uint8Array>; readonly early: readonly TreeKey[] }> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     await rm(to, { force: true });
-    const before = await treeTimestamps(options.tree);
+    const timestamps = await treeTimestamps(options.tree);
+    const early = (await treeKeys(options.tree)).filter(({ key }) => isPublished(key));
     await copyDatabase(options.database, to);
-    if (!(await holdCopy(to, before, options.now))) continue;
+    if (!(await holdCopy(to, timestamps, options.now))) continue;
     await settleDatabaseFile(to);
-    return before;
+    return { timestamps, early };
   }
   throw new RecoveryError(
     'CANNOT_PROCEED',
@@ -187,11 +190,19 @@ async function holdCopy(
   }
 }
 
+interface TreeKey {
+  readonly key: string;
+  readonly isImmutable: boolean;
+}
+
+/** Written by publications alone. */
+function isPublished(key: string): boolean {
+  return /^(?:index\/[^/]+\/)?(?:metadata|log)\//.test(key);
+}
+
 /** Everything of the served tree but plain-named copies and timestamps. */
-async function treeKeys(
-  tree: string,
-): Promise<readonly { readonly key: string; readonly isImmutable: boolean }[]> {
-  const keys: { key: string; isImmutable: boolean }[] = [];
+async function treeKeys(tree: string): Promise<readonly TreeKey[]> {
+  const keys: TreeKey[] = [];
   const entries = await readdir(tree, { recursive: true, withFileTypes: true }).catch(() => []);
   for (const entry of entries) {
     if (!entry.isFile()) continue;
