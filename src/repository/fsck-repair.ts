@@ -160,24 +160,29 @@ class RepairRun {
     const parsed = parseIndexPath((finding.path ?? '').slice(this.#tree.prefix.length));
     const content = parsed === undefined ? undefined : await this.#contentOf(parsed);
     if (parsed === undefined || content === undefined) return undefined;
-    const keys = [this.#tree.hashed(content.path, content.nameSha256), this.#tree.plain(content.path)];
+    const names = [content.nameSha256, ...(parsed.otherHash === undefined ? [] : [parsed.otherHash])];
+    const keys = [
+      ...names.map((hash) => this.#tree.hashed(content.path, hash)),
+      this.#tree.plain(content.path),
+    ];
     const isGood = async (key: string) => (await digestObject(store, key))?.sha256 === content.sha256;
-    if ((await isGood(keys[0] ?? '')) && (await isGood(keys[1] ?? '')))
-      return 'was mended with its other name';
+    const bad: string[] = [];
+    for (const key of keys) if (!(await isGood(key))) bad.push(key);
+    if (bad.length === 0) return 'was mended with its other name';
     const page = await this.#renderedPage(parsed, content);
     if (page !== undefined) {
-      for (const key of keys) if (!(await isGood(key))) await store.put(key, page);
+      for (const key of bad) await store.put(key, page);
       await this.#audit(finding, 'rendered again, the same bytes');
       return 'rendered again, byte for byte as it is signed';
     }
-    for (const [good, bad] of [keys, keys.toReversed()]) {
-      if (good === undefined || bad === undefined || !(await isGood(good))) continue;
-      await store.remove(bad);
-      await store.copy(good, bad);
-      await this.#audit(finding, 'copied from its other name');
-      return `copied from ${good}`;
+    const good = keys.find((key) => !bad.includes(key));
+    if (good === undefined) return undefined;
+    for (const key of bad) {
+      await store.remove(key);
+      await store.copy(good, key);
     }
-    return undefined;
+    await this.#audit(finding, 'copied from its other name');
+    return `copied from ${good}`;
   }
 
   /** What must stand under both names of a path. `nameSha256`: the hash in the name, which for core metadata is that of its file. */

@@ -93,13 +93,15 @@ export class TargetCheck {
     for (const { path, length, hashes } of targets.values()) {
       const sha256 = hashes.get('sha256') ?? '';
       const expected = { length, sha256 };
-      await checkObject(
-        this.#store,
-        this.#tree.hashed(path, sha256),
-        expected,
-        ['TARGET_MISSING', 'TARGET_CHANGED'],
-        this.#findings,
-      );
+      // A copy for each hash that is listed; a client may ask for any of them.
+      for (const digest of hashes.values())
+        await checkObject(
+          this.#store,
+          this.#tree.hashed(path, digest),
+          expected,
+          ['TARGET_MISSING', 'TARGET_CHANGED'],
+          this.#findings,
+        );
       await checkObject(
         this.#store,
         this.#tree.plain(path),

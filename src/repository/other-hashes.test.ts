@@ -6,6 +6,7 @@ import { setTargetHashes } from '../db/target-hashes.ts';
 import { Metadata } from '../tuf/metadata.ts';
 import { DEFAULT_COLLECTION_SETTINGS } from './collection-settings.ts';
 import { fsck } from './fsck.ts';
+import { repair } from './fsck-repair.ts';
 import type { Publisher } from './publisher.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -102,6 +103,21 @@ describe('a transition of hashes', () => {
     expect(page?.size).toBe(3);
     for (const digest of page?.values() ?? [])
       expect(await fixture.store.stat(fixture.tree.hashed('simple/flask/index.json', digest))).toBeDefined();
+  });
+
+  it('is checked and mended by fsck like every other copy', async () => {
+    await list('sha512');
+    await fixture.upload('flask', '3.0');
+    await publishAll();
+    const before = await fixture.objects();
+    const { db, store, index, online, clock } = fixture;
+    for (const key of await longKeys()) await store.put(key, new TextEncoder().encode('damaged'));
+    const { findings } = await fsck(fixture);
+    expect(findings.length).toBeGreaterThan(2);
+    const options = { db, store, index, signers: [online], clock, actor: 'cli:test' };
+    expect((await repair(options, findings)).left).toEqual([]);
+    expect(await fixture.objects()).toEqual(before);
+    expect((await fsck(fixture)).findings).toEqual([]);
   });
 
   it('leaves a long file to the time after its publication', async () => {
