@@ -116,11 +116,13 @@ async function requireNewKeys(options: RecoverOptions, tree: ServedTree): Promis
 
 /** The signed metadata of a bundle as its rows have it. */
 export function bundleRoles(roles: SignedOfflineRoles): readonly BundleRole[] {
-  return Object.entries(roles).map(([role, metadata]) => ({
-    role,
-    version: metadata.signed.version,
-    bytes: metadata.toBytes(),
-  }));
+  return (['root', 'targets', 'claimed', 'bins'] as const)
+    .map((role) => [role, roles[role]] as const)
+    .map(([role, metadata]) => ({
+      role,
+      version: metadata.signed.version,
+      bytes: metadata.toBytes(),
+    }));
 }
 
 /** From here on a crash is finished by whatever publisher starts next: it adopts the bundle before anything else. */
