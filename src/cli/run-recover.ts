@@ -213,7 +213,7 @@ async function complete(
     for (const file of lost) say(`${file} of ${path} could not be restored: its bytes are nowhere`);
   for (const { message } of report.fsck.findings) print(message);
   say(
-    `recovered: ${report.foreign.length} foreign metadata files are in ${join(folder, 'evidence')}, ${report.restored.length} projects were brought back, everything is signed with the new keys. The bulletin is at security/; move the old key files away from ${join(data.path, 'keys')}, then start the server.`,
+    `recovered: ${report.foreign.length} foreign metadata files and ${report.foreignLog.length} of the public log are in ${join(folder, 'evidence')}, ${report.restored.length} projects were brought back, everything is signed with the new keys. The bulletin is at security/; move the old key files away from ${join(data.path, 'keys')}, then start the server.`,
   );
   return report.fsck.clean ? EXIT.ok : EXIT.failure;
 }

@@ -72,7 +72,7 @@ export async function goOnFrom(
         pinnedRoot,
         now: new Date(),
       });
-      await writeTransaction(db, (tx) => releaseHold(tx, index.id));
+      await writeTransaction(db, (tx) => releaseHold(tx, index.id, 'backup'));
       await audit(db, 'recover', published, { targets: report.targets });
       return tell(report, folder);
     } finally {

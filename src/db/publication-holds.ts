@@ -30,6 +30,8 @@ export async function findHold(db: Executor, indexId: number): Promise<Publicati
   return db.selectFrom('publication_holds').selectAll().where('index_id', '=', indexId).executeTakeFirst();
 }
 
-export async function releaseHold(tx: Executor, indexId: number): Promise<void> {
-  await tx.deleteFrom('publication_holds').where('index_id', '=', indexId).execute();
+/** Releases it whatever its kind, or only when it is of that kind. */
+export async function releaseHold(tx: Executor, indexId: number, kind?: HoldKind): Promise<void> {
+  const held = tx.deleteFrom('publication_holds').where('index_id', '=', indexId);
+  await (kind === undefined ? held : held.where('kind', '=', kind)).execute();
 }

@@ -151,7 +151,7 @@ function requireOwnTimestamp(stored: string | undefined, last: string | undefine
         : 'The timestamp.json in the store is not the last one that this database published';
   throw new PublicationError(
     'FOREIGN_TIMESTAMP',
-    `${problem}; nothing is published until store and database are of the same backup again.`,
+    `${problem}; nothing is published until both agree. If the database is an older copy, rind recover --published TREE takes what was published since from the tree (a mirror, or the tree of the data folder itself); if somebody else may have signed it, rind recover FOLDER.`,
     { role: 'timestamp' },
   );
 }

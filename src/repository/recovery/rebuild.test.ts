@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IndexFixture } from '../../../test/support/index-fixture.ts';
 import { StoreClient } from '../../../test/support/store-client.ts';
@@ -5,6 +7,9 @@ import { setYanked, findFile } from '../../db/files.ts';
 import { appendJournal } from '../../db/journal.ts';
 import { findProject, listProjects } from '../../db/projects.ts';
 import { currentRoles } from '../../db/roles.ts';
+import { openDatabase, type Database } from '../../db/open.ts';
+import { countTargets } from '../../db/targets.ts';
+import { parseLogHead } from '../../transparency/log-entry.ts';
 import { fsck } from '../fsck.ts';
 import { Publisher } from '../publisher.ts';
 import { RecoveryError } from './errors.ts';
@@ -145,6 +150,72 @@ describe('rebuildIndex', () => {
     await expect(failed).rejects.toThrow(RecoveryError);
     await expect(failed).rejects.toMatchObject({ code: 'UNVERIFIED_SOURCE' });
     expect(await currentRoles(fresh.db, fresh.index.id)).toEqual([]);
+  });
+
+  describe('with a copy of the database from before the last publication', () => {
+    let yesterday: Database;
+    beforeEach(async () => {
+      const path = join(fixture.folder, 'yesterday.db');
+      await sql`vacuum into ${path}`.execute(fixture.db);
+      yesterday = await openDatabase({ path });
+      const publisher = await fixture.startedPublisher();
+      await fixture.upload('click', '1.0');
+      await publisher.publishOnce();
+      await publisher.close();
+      expect(await client.read('packages/click/click-1.0.tar.gz')).toBe('click 1.0');
+    });
+    afterEach(() => yesterday.close());
+
+    const publisherOf = () => {
+      const { store, index, online, clock } = fixture;
+      return new Publisher({ db: yesterday.db, store, index, signers: [online], clock });
+    };
+    const takeTree = async () =>
+      rebuildIndex({
+        db: yesterday.db,
+        store: fixture.store,
+        index: fixture.index,
+        source: storeSource(fixture.store, ''),
+        pinnedRoot: await root(),
+        now: fixture.now,
+      });
+
+    it('says the way out, and that way leads on: publications and log entries come from the tree', async () => {
+      await expect(publisherOf().start()).rejects.toMatchObject({
+        code: 'FOREIGN_TIMESTAMP',
+        message: expect.stringContaining('rind recover --published TREE') as string,
+      });
+      expect(await takeTree()).toMatchObject({ projects: 3, files: 4, problems: [] });
+      const publisher = publisherOf();
+      await publisher.start();
+      await publisher.publishOnce();
+      await publisher.close();
+      const { store, index, clock } = fixture;
+      expect((await fsck({ db: yesterday.db, store, index, clock })).findings).toEqual([]);
+      expect(await client.read('packages/click/click-1.0.tar.gz')).toBe('click 1.0');
+    });
+
+    it('changes nothing when the log in the tree is another history than the one it knows', async () => {
+      const targets = await countTargets(yesterday.db, fixture.index.id);
+      await sql`drop trigger log_entries_no_update`.execute(yesterday.db);
+      await yesterday.db
+        .updateTable('log_entries')
+        .set({ root: '0'.repeat(64) })
+        .execute();
+      await expect(takeTree()).rejects.toMatchObject({ code: 'UNVERIFIED_SOURCE' });
+      expect(await countTargets(yesterday.db, fixture.index.id)).toBe(targets);
+    });
+
+    it('changes nothing when the log goes on beyond the timestamp', async () => {
+      const targets = await countTargets(yesterday.db, fixture.index.id);
+      const { size } = parseLogHead((await fixture.store.read('log/head.json'))!);
+      await fixture.store.put(`log/${size + 1}.json`, new Uint8Array([123, 125]));
+      await expect(takeTree()).rejects.toMatchObject({
+        code: 'CANNOT_PROCEED',
+        path: `log/${size + 1}.json`,
+      });
+      expect(await countTargets(yesterday.db, fixture.index.id)).toBe(targets);
+    });
   });
 
   it('names files whose bytes were altered, and does not list them', async () => {

@@ -22,7 +22,7 @@ import { RecoveryError } from './errors.ts';
 import { ensureGoodObject } from './good-object.ts';
 import { readGoodPage, restoreProject, type GoodProjectContext } from './good-project.ts';
 import type { PublishedSource } from './published-source.ts';
-import { readPublishedLog, recordPublishedLog } from './published-log.ts';
+import { readPublishedLog, recordPublishedLog, writePublishedLog } from './published-log.ts';
 import { walkPublished, type PublishedRole, type PublishedState } from './published-walk.ts';
 
 export interface RebuildOptions {
@@ -53,7 +53,7 @@ export interface RebuildReport {
 export async function rebuildIndex(options: RebuildOptions): Promise<RebuildReport> {
   const rebuild = new Rebuild(options);
   // Before the first row changes.
-  await walkPublished(options.source, options.pinnedRoot);
+  await rebuild.requireLog(await walkPublished(options.source, options.pinnedRoot));
   await writeTransaction(options.db, (tx) => forgetTargets(tx, options.index.id));
   const state = await walkPublished(options.source, options.pinnedRoot, (role, targets) =>
     rebuild.takeRole(role, targets),
@@ -155,8 +155,14 @@ class Rebuild {
     }
   }
 
+  /** Before anything is changed: a log that clients would take for another history. */
+  async requireLog({ timestamp }: PublishedState): Promise<void> {
+    await readPublishedLog(this.#context, timestamp.bytes);
+  }
+
   async finish({ roots, timestamp, snapshot, listed }: PublishedState): Promise<void> {
     const { db, store, index, now } = this.#options;
+    const log = await readPublishedLog(this.#context, timestamp.bytes);
     await this.#dropOtherProjects();
     for (const root of roots.values()) await this.#takeMetadata(root);
     await this.#takeMetadata(snapshot);
@@ -164,7 +170,7 @@ class Rebuild {
     const key = this.#tree.metadata('timestamp');
     const stored = await store.stat(key);
     await store.replace(key, timestamp.bytes, stored?.etag);
-    const log = await readPublishedLog(this.#context, timestamp.bytes);
+    if (log !== undefined) await writePublishedLog(this.#context, log);
     const floors = await this.#floors(listed);
     const newestRoot = Math.max(...roots.keys());
     const isCurrent = ({ role, version }: ReservedRole) => role !== 'root' || version === newestRoot;
@@ -179,7 +185,7 @@ class Rebuild {
       const id = await adoptPublication(tx, index.id, publication, now);
       await reserveForeignVersions(tx, index.id, [...older, ...floors], now);
       await settleSerials(tx, index.id, id);
-      await recordPublishedLog(tx, index.id, id, log);
+      if (log !== undefined) await recordPublishedLog(tx, index.id, id, log);
     });
   }
 

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Attacker, copyOf } from '../../../test/compromise/attacker.ts';
 import { IndexFixture, newSigner, sha256, signOffline } from '../../../test/support/index-fixture.ts';
@@ -5,6 +6,7 @@ import { StoreClient } from '../../../test/support/store-client.ts';
 import { putTargets, targetPathPrefix } from '../../db/targets.ts';
 import type { MemoryStore } from '../../storage/memory-store.ts';
 import type { Signer } from '../../tuf/signer.ts';
+import { encodeLogHead, parseLogEntry, parseLogHead } from '../../transparency/log-entry.ts';
 import { BinLayout } from '../bins.ts';
 import { compareWithGood } from './comparison.ts';
 import { storeSource } from './published-source.ts';
@@ -154,6 +156,42 @@ describe('recoverIndex', () => {
       expect(await client.read(FLASK)).toBe('flask 1.0');
     },
   );
+
+  it('puts aside what the attacker wrote into the public log, and goes on from its own last entry', async () => {
+    const { store } = fixture;
+    const before = parseLogHead((await store.read('log/head.json'))!);
+    await overwriteTree();
+    // As a server with the stolen key would: further entries, tiles over them, another head; and one that it altered, one that it removed.
+    const forged = encode('{"a":"later history"}');
+    for (const seq of [before.size + 1, before.size + 2]) await store.put(`log/${seq}.json`, forged);
+    await store.put(`log/tile/0/0.p/${before.size + 1}`, encode('x'.repeat(32)));
+    await store.put('log/head.json', encodeLogHead({ size: before.size + 2, root: sha256('evil') }));
+    await store.put('log/1.json', forged);
+    await store.remove(`log/${before.size}.json`);
+    const { foreignLog, fsck } = await recover();
+    expect([...foreignLog].sort()).toEqual([
+      'log/1.json',
+      ...[1, 2].map((step) => `log/${before.size + step}.json`),
+      'log/head.json',
+      `log/tile/0/0.p/${before.size + 1}`,
+    ]);
+    expect(evidence).toEqual(expect.arrayContaining([...foreignLog]));
+    expect(fsck.findings).toEqual([]);
+    const entry = parseLogEntry((await store.read(`log/${before.size + 1}.json`))!);
+    expect(entry.previous).toEqual(before);
+    expect(await client.read(FLASK)).toBe('flask 1.0');
+  });
+
+  it('refuses to recover a database that was restored from before the good state, and says what comes first', async () => {
+    const { size } = parseLogHead((await good.read('log/head.json'))!);
+    // Rows of the log cannot be removed; a database that never had them is one without the trigger.
+    await sql`drop trigger log_entries_no_delete`.execute(fixture.db);
+    await fixture.db.deleteFrom('log_entries').where('seq', '=', size).execute();
+    await expect(recover()).rejects.toMatchObject({
+      code: 'CANNOT_PROCEED',
+      message: expect.stringContaining('rind recover --published') as string,
+    });
+  });
 
   it('goes on where it was left', async () => {
     await overwriteTree();

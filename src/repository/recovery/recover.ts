@@ -8,6 +8,9 @@ import { writeTransaction } from '../../db/transactions.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import type { Signer } from '../../tuf/signer.ts';
 import { metadataFileName } from '../../tuf/layout.ts';
+import { lastLogEntry } from '../../db/log-entries.ts';
+import { entryOfTimestamp } from '../../transparency/log-entry.ts';
+import { Metadata } from '../../tuf/metadata.ts';
 import { fsck, type FsckReport } from '../fsck.ts';
 import { OfflineRoles, readOfflineRoles } from '../offline-roles.ts';
 import { Publisher } from '../publisher.ts';
@@ -16,11 +19,14 @@ import { ServedTree } from '../served-tree.ts';
 import type { SignedOfflineRoles } from '../create-repository.ts';
 import { compareWithGood, type Comparison } from './comparison.ts';
 import { RecoveryError } from './errors.ts';
+import { removeForeignLog } from './foreign-log.ts';
 import { findForeignMetadata, removeForeignMetadata, type ForeignObject } from './foreign-metadata.ts';
 import { applyGoodState } from './good-state.ts';
 import type { RestoredProject } from './good-project.ts';
 import { readSource, type PublishedSource } from './published-source.ts';
 import { requireReplacedKeys, type StolenRole } from './stolen-keys.ts';
+
+const MAX_TIMESTAMP = 64 << 10;
 
 export interface RecoverOptions {
   readonly db: Executor;
@@ -45,6 +51,8 @@ export interface RecoverOptions {
 
 export interface RecoverReport {
   readonly foreign: readonly ForeignObject[];
+  /** Keys of entries and tiles of the public log that were taken out. */
+  readonly foreignLog: readonly string[];
   readonly comparison: Comparison;
   readonly restored: readonly RestoredProject[];
   readonly fsck: FsckReport;
@@ -61,8 +69,10 @@ export async function recoverIndex(options: RecoverOptions): Promise<RecoverRepo
   const clock = options.clock ?? (() => new Date());
   const tree = new ServedTree(index.name);
   await hold(options, clock());
+  await requireWholeHistory(options);
   const foreign = await findForeignMetadata(options);
   await removeForeignMetadata(options, foreign, options.keepEvidence, clock());
+  const foreignLog = await removeForeignLog({ db, store, tree, indexId: index.id }, options.keepEvidence);
   await restoreOwnMetadata(options, tree);
   const isPublished = (await findOfflineBundle(db, index.id, options.bundle.event))?.state === 'published';
   if (!isPublished) await requireNewKeys(options, tree);
@@ -71,13 +81,13 @@ export async function recoverIndex(options: RecoverOptions): Promise<RecoverRepo
   const restored = await applyGoodState(context, comparison, keep);
   const detail = {
     stolen: options.stolen.join(','),
-    foreign: foreign.length,
+    foreign: foreign.length + foreignLog.length,
     differences: comparison.differences.length,
     projects: restored.length,
   };
   await submit(options, actor, detail, clock());
   await publishAll(options, clock);
-  return { foreign, comparison, restored, fsck: await fsck({ db, store, index, clock }) };
+  return { foreign, foreignLog, comparison, restored, fsck: await fsck({ db, store, index, clock }) };
 }
 
 async function hold({ db, index }: RecoverOptions, now: Date): Promise<void> {
@@ -89,6 +99,27 @@ async function hold({ db, index }: RecoverOptions, now: Date): Promise<void> {
         'Keys of this index were stolen and a recovery was begun; nothing is published until it is complete: go on with rind recover.',
       now,
     }),
+  );
+}
+
+/**
+ * That the database knows every publication of the good state: one that was restored from an older backup would make another history of the
+ * public log, and take honest publications for the thief's.
+ */
+async function requireWholeHistory({ db, index, source }: RecoverOptions): Promise<void> {
+  const bytes = await readSource(
+    source,
+    `metadata/${metadataFileName('timestamp', undefined)}`,
+    MAX_TIMESTAMP,
+  );
+  if (bytes === undefined) return;
+  const { signed, signedBytes } = Metadata.fromBytes(bytes, 'timestamp');
+  const good = entryOfTimestamp(signed, signedBytes)?.seq ?? 0;
+  const own = (await lastLogEntry(db, index.id))?.seq ?? 0;
+  if (good <= own) return;
+  throw new RecoveryError(
+    'CANNOT_PROCEED',
+    `The last known good state is publication ${good} of the public log, but the database knows ${own} only: it was restored from an older backup; bring it up with rind recover --published MIRROR, then run the recovery again.`,
   );
 }
 
