@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRoute } from './route.ts';
+import { parseIndexRoute, parseRoute } from './route.ts';
 
 const TOKEN = 'kX3pTn';
 const route = (path: string): unknown => parseRoute(`/${TOKEN}${path}`, TOKEN);
@@ -72,5 +72,23 @@ describe('parseRoute', () => {
       project: 'foo',
     });
     expect(route('/TUF-VERIFICATION-FAILED/tampered/foo')).toBeUndefined();
+  });
+});
+
+describe('parseIndexRoute', () => {
+  it('finds the same below the path of an index, and nothing outside it', () => {
+    expect(parseIndexRoute('/index/team/simple/foo/', '/index/team/')).toMatchObject({ kind: 'page' });
+    expect(parseIndexRoute('/simple/foo/', '/')).toMatchObject({ kind: 'page', project: 'foo' });
+    expect(parseIndexRoute('/simple/foo/', '/index/team/')).toBeUndefined();
+    expect(parseIndexRoute('/index/other/simple/foo/', '/index/team/')).toBeUndefined();
+    expect(parseIndexRoute('/index/team/%252e%252e/simple/foo/', '/index/team/')).toBeUndefined();
+    expect(parseIndexRoute('/index%2fteam/simple/foo/', '/index/team/')).toBeUndefined();
+  });
+
+  it('finds the JSON of a release and of a project', () => {
+    expect(parseIndexRoute('/pypi/Foo/1.0/json', '/')).toMatchObject({ project: 'foo', version: '1.0' });
+    expect(parseIndexRoute('/pypi/foo/json', '/')).toMatchObject({ kind: 'release', version: undefined });
+    expect(parseIndexRoute('/pypi/foo/1.0/2/json', '/')).toBeUndefined();
+    expect(parseIndexRoute('/pypi/json', '/')).toBeUndefined();
   });
 });

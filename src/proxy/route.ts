@@ -9,6 +9,13 @@ export type Route =
   | { readonly kind: 'metadata'; readonly project: string; readonly filename: string; readonly path: string }
   /** The list of all projects, which nobody signs. */
   | { readonly kind: 'list' }
+  /** The JSON of one release, or of the newest, as PyPI gives it; made of what is verified. */
+  | {
+      readonly kind: 'release';
+      readonly project: string;
+      readonly version: string | undefined;
+      readonly path: string;
+    }
   /** One of the links of a tombstone listing; always refused. */
   | { readonly kind: 'tombstone'; readonly project: string }
   | { readonly kind: 'redirect'; readonly location: string };
@@ -26,20 +33,51 @@ const LONGEST_PATH = 2048;
  * @returns `undefined` when there is nothing here, also for a wrong token
  */
 export function parseRoute(target: string, token: string): Route | undefined {
+  const [given, ...segments] = requestedSegments(target) ?? [];
+  return given === undefined || !isToken(given, token) ? undefined : routeOf(segments);
+}
+
+/**
+ * The same below the base URL of an index.
+ *
+ * @param target the request target as received, e.g. `/prefix/simple/flask/`
+ * @param prefix path of the base URL, with the slashes around it
+ */
+export function parseIndexRoute(target: string, prefix: string): Route | undefined {
+  const segments = requestedSegments(target) ?? [];
+  const parents = prefix.split('/').slice(1, -1);
+  return parents.every((parent, position) => segments[position] === parent)
+    ? routeOf(segments.slice(parents.length))
+    : undefined;
+}
+
+function requestedSegments(target: string): string[] | undefined {
   const path = target.split('?', 1)[0] ?? '';
-  if (path.length > LONGEST_PATH || !path.startsWith('/')) return undefined;
-  const segments = decodeSegments(path.slice(1));
-  const [given, area, first, second, third, ...more] = segments ?? [];
-  if (given === undefined || !isToken(given, token)) return undefined;
+  return path.length > LONGEST_PATH || !path.startsWith('/') ? undefined : decodeSegments(path.slice(1));
+}
+
+function routeOf(segments: readonly string[]): Route | undefined {
+  const [area, first, second, third, ...more] = segments;
   if (area === 'simple')
     return second === undefined || third === undefined ? simpleRoute(first, second) : undefined;
-  if (area === 'packages') return packageRoute(segments?.slice(1).join('/') ?? '');
+  if (area === 'packages') return packageRoute(segments.join('/'));
+  if (area === 'pypi') return releaseRoute(segments.slice(1));
   if (area === TOMBSTONE_FOLDER && second !== undefined && third !== undefined && more.length === 0) {
     return isValidProjectName(second)
       ? { kind: 'tombstone', project: normalizeProjectName(second) }
       : undefined;
   }
   return undefined;
+}
+
+/** `pypi/<project>/json` and `pypi/<project>/<version>/json` */
+function releaseRoute(segments: readonly string[]): Route | undefined {
+  const name = segments[0];
+  const version = segments.length === 3 ? segments[1] : undefined;
+  if (name === undefined || !isValidProjectName(name) || segments.at(-1) !== 'json') return undefined;
+  if (segments.length !== 2 && segments.length !== 3) return undefined;
+  const project = normalizeProjectName(name);
+  return { kind: 'release', project, version, path: simpleJsonPath(project) };
 }
 
 /** The path of the tree a route stands for, e.g. to name it in a sentence. */
