@@ -97,7 +97,8 @@ export function validateCoreMetadata(
 
 /**
  * How an upload form contradicts the metadata in the file it came with, as a sentence; `undefined` when it does not. A
- * field the form leaves out is no contradiction: the file's metadata is what is served. Both must be valid.
+ * field the form leaves out is no contradiction: the file's metadata is what is served. Nor is another version of the metadata
+ * format: flit says 2.3 whatever it wrote into the file. Both must be valid.
  */
 export function metadataDifference(form: CoreMetadata, file: CoreMetadata): string | undefined {
   const differing = differingField(form, file);
@@ -109,7 +110,6 @@ export function metadataDifference(form: CoreMetadata, file: CoreMetadata): stri
 function differingField(form: CoreMetadata, file: CoreMetadata): string | undefined {
   if (normalizeProjectName(form.name) !== normalizeProjectName(file.name)) return 'Name';
   if (canonicalVersion(form.version) !== canonicalVersion(file.version)) return 'Version';
-  if (form.metadataVersion !== file.metadataVersion) return 'Metadata-Version';
   if (form.requiresPython !== undefined) {
     if (specifierKey(form.requiresPython) !== specifierKey(file.requiresPython ?? ''))
       return 'Requires-Python';
