@@ -60,7 +60,8 @@ function secretPaths(): string[] {
   return ['', '*.', '*.*.'].flatMap((parents) => names.map((name) => parents + name));
 }
 
-function withoutSecrets(line: string): string {
+/** A line of text in which whatever looks like a credential is replaced. */
+export function withoutSecrets(line: string): string {
   let text = line;
   for (const [pattern, replacement] of SECRET_TEXT) text = text.replaceAll(pattern, replacement);
   return text;
