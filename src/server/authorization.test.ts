@@ -219,6 +219,8 @@ const ROUTES: Readonly<Record<string, string>> = {
   'core-metadata': `/packages/own/${wheel.filename}.metadata`,
   'role-metadata': '/metadata/timestamp.json',
   file: `/packages/own/${wheel.filename}`,
+  'project-json': '/pypi/own/json',
+  feed: '/rss/project/own/releases.xml',
 };
 
 describe('reading', () => {

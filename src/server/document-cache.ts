@@ -10,6 +10,8 @@ export interface DocumentSource {
   /** How long, in milliseconds, the document is given out before the tag is asked for again. */
   readonly lifetime: number;
   readonly options: DocumentOptions;
+  /** Flat name, value pairs to add that are known with the bytes only. */
+  readonly headers?: () => Promise<readonly string[]>;
 }
 
 interface Entry {
@@ -95,10 +97,15 @@ export class DocumentCache {
       this.#entries.delete(address);
       return undefined;
     }
-    const document = await makeDocument(bytes, source.options);
+    const document = await makeDocument(bytes, await completeOptions(source));
     if (!outdated.now) {
       this.#entries.set(address, { document, tag, freshUntil: this.#now() + source.lifetime });
     }
     return document;
   }
+}
+
+async function completeOptions({ options, headers }: DocumentSource): Promise<DocumentOptions> {
+  if (headers === undefined) return options;
+  return { ...options, headers: [...(options.headers ?? []), ...(await headers())] };
 }

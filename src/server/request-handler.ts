@@ -46,6 +46,8 @@ export interface RequestHandlerOptions {
   readonly onFatal: (error: Error) => void;
 }
 
+const XML_RPC_IS_GONE =
+  'This index has no XML-RPC: read the simple API as JSON (bandersnatch: api-method = simple), or /pypi/<project>/json.';
 const NOT_FOUND = 'There is nothing at this address.';
 
 /** Answers every request. Documents that are in memory and fresh go out without a promise; everything else takes the long way. */
@@ -88,6 +90,8 @@ export class RequestHandler {
     switch (route.kind) {
       case 'api':
         return mounted.api(route.path, target.query, request, response);
+      case 'xml-rpc':
+        throw new ProblemError(problem(410, XML_RPC_IS_GONE));
       case 'oidc-audience':
         return this.#options.trustedPublishing.audience(request, response);
       case 'oidc-mint-token':
@@ -113,7 +117,7 @@ export class RequestHandler {
 
   async #read(
     { site, home }: MountedSite,
-    route: Exclude<Route, { kind: 'upload' | 'api' | 'oidc-audience' | 'oidc-mint-token' }>,
+    route: Exclude<Route, { kind: 'upload' | 'api' | 'xml-rpc' | 'oidc-audience' | 'oidc-mint-token' }>,
     target: RequestTarget,
     request: IncomingMessage,
     response: ServerResponse,
@@ -137,6 +141,10 @@ export class RequestHandler {
         const format = this.#negotiate(request, target);
         return send(format + target.path, site.projectPage(route.project, format));
       }
+      case 'project-json':
+        return send(target.path, site.projectJson(route.project, route.version));
+      case 'feed':
+        return send(target.path, site.feed(route.name));
       case 'page-object':
         return send(target.path, site.pageObject(route.path, route.format, route.isImmutable));
       case 'role-metadata':

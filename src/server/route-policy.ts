@@ -30,6 +30,10 @@ export const ROUTE_POLICIES: Readonly<Record<Route['kind'], RoutePolicy>> = {
   'role-metadata': READ,
   'log-object': READ,
   file: READ,
+  'project-json': READ,
+  feed: READ,
+  // Answers everybody and everything with 410.
+  'xml-rpc': { methods: '*', access: 'public' },
   'oidc-audience': { methods: READING, access: 'public' },
   // The identity token in the body is the credential.
   'oidc-mint-token': { methods: 'POST', access: 'public' },

@@ -1,5 +1,6 @@
 import { isNormalizedProjectName, isValidProjectName, normalizeProjectName } from '../pypi/project-name.ts';
 import { simpleHtmlPath, simpleJsonPath, parseIndexPath, type IndexPath } from '../pypi/layout.ts';
+import type { FeedName } from '../registry/feeds.ts';
 import { parseLogPath } from '../transparency/log-layout.ts';
 
 /** The head may change at any moment; an entry and a tile never do. */
@@ -11,6 +12,11 @@ export type Route =
   /** `location` is relative, built from checked names only. */
   | { readonly kind: 'redirect'; readonly location: string }
   | { readonly kind: 'project-page'; readonly project: string }
+  /** PyPI's JSON API. */
+  | { readonly kind: 'project-json'; readonly project: string; readonly version?: string }
+  | { readonly kind: 'feed'; readonly name: FeedName }
+  /** What PyPI had once: XML-RPC. */
+  | { readonly kind: 'xml-rpc' }
   /** PyPI's API of trusted publishing. */
   | { readonly kind: 'oidc-audience' | 'oidc-mint-token' }
   /** A path below `/api/v1/`; the table of endpoints knows more. */
@@ -67,8 +73,18 @@ export function findRoute(path: string): Route | undefined {
       return { kind: 'oidc-mint-token' };
     case '/static/rind.css':
       return { kind: 'style-sheet' };
+    case '/pypi':
+    case '/pypi/':
+    case '/RPC2':
+      return { kind: 'xml-rpc' };
+    case '/rss/updates.xml':
+      return { kind: 'feed', name: { feed: 'updates' } };
+    case '/rss/packages.xml':
+      return { kind: 'feed', name: { feed: 'packages' } };
     default:
       if (path.startsWith('/api/v1/')) return { kind: 'api', path };
+      if (path.startsWith('/pypi/')) return projectJsonRoute(path.slice('/pypi/'.length).split('/'));
+      if (path.startsWith('/rss/')) return releasesFeedRoute(path.slice('/rss/'.length).split('/'));
       return path.startsWith('/simple/') ? simpleRoute(path) : treeRoute(path.slice(1));
   }
 }
@@ -81,6 +97,31 @@ function simpleRoute(path: string): Route | undefined {
   if (last === undefined) return { kind: 'redirect', location: `${project}/` };
   if (project !== name) return { kind: 'redirect', location: `../${project}/` };
   return isNormalizedProjectName(project) ? { kind: 'project-page', project } : undefined;
+}
+
+/** `<project>/json`, `<project>/<version>/json`; a slash at the end or another spelling of the name is redirected. */
+function projectJsonRoute(segments: readonly string[]): Route | undefined {
+  const isSlashed = segments.at(-1) === '';
+  const [name = '', ...rest] = isSlashed ? segments.slice(0, -1) : segments;
+  if (rest.pop() !== 'json' || rest.length > 1 || !isValidProjectName(name)) return undefined;
+  const project = normalizeProjectName(name);
+  const [version] = rest;
+  if (project !== name || isSlashed) {
+    const up = '../'.repeat(segments.length - 1);
+    const canonical = [project, ...(version === undefined ? [] : [encodeURIComponent(version)]), 'json'];
+    return { kind: 'redirect', location: up + canonical.join('/') };
+  }
+  return { kind: 'project-json', project, ...(version === undefined ? {} : { version }) };
+}
+
+/** `project/<project>/releases.xml` */
+function releasesFeedRoute([area, name = '', last, ...more]: readonly string[]): Route | undefined {
+  if (area !== 'project' || last !== 'releases.xml' || more.length > 0 || !isValidProjectName(name)) {
+    return undefined;
+  }
+  const project = normalizeProjectName(name);
+  if (project !== name) return { kind: 'redirect', location: `../${project}/releases.xml` };
+  return { kind: 'feed', name: { feed: 'releases', project } };
 }
 
 function treeRoute(path: string): Route | undefined {

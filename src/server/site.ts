@@ -1,8 +1,11 @@
+import { lastSerial } from '../db/feeds.ts';
 import { findFile } from '../db/files.ts';
-import { listProjects } from '../db/projects.ts';
+import { findProject, listProjects } from '../db/projects.ts';
 import { lastPublication } from '../db/publications.ts';
 import type { Executor } from '../db/schema.ts';
 import { PAGE_CONTENT_TYPES, renderIndexHtml, renderIndexJson, type PageFormat } from '../pypi/simple.ts';
+import { feedDocument, type FeedName } from '../registry/feeds.ts';
+import { documentState, projectDocument } from '../registry/project-document.ts';
 import { ServedTree } from '../repository/served-tree.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { DocumentSource } from './document-cache.ts';
@@ -16,6 +19,8 @@ const IMMUTABLE_LIFETIME = 60_000;
 export const MAX_DOCUMENT_SIZE = 16 * 1024 ** 2;
 
 const FORMATS: readonly PageFormat[] = ['json', 'html', 'text-html'];
+/** The header by which mirrors know how new an answer is. */
+const SERIAL = 'X-PyPI-Last-Serial';
 const ROLE_CONTENT_TYPE = 'application/json';
 /** No page of an index runs, loads or submits anything. */
 const HTML_HEADERS = [
@@ -36,14 +41,20 @@ export class Site {
   readAccess: 'open' | 'token' = 'token';
   readonly #db: Executor;
   readonly #store: ObjectStore;
+  readonly #serverUrl: () => string;
 
-  constructor(index: { readonly id: number; readonly name: string }, db: Executor, store: ObjectStore) {
+  /** `url` gives the public address of the server with its last `/`; it is known only once the server listens. */
+  constructor(
+    index: { readonly id: number; readonly name: string },
+    world: { readonly db: Executor; readonly store: ObjectStore; readonly url: () => string },
+  ) {
     this.id = index.id;
     this.name = index.name;
     this.mountPath = index.name === '' ? '' : `/index/${index.name}`;
     this.tree = new ServedTree(index.name);
-    this.#db = db;
-    this.#store = store;
+    this.#db = world.db;
+    this.#store = world.store;
+    this.#serverUrl = world.url;
   }
 
   /** The key of a document in the cache: a private one has a key that no address of a request equals, so the hot path cannot find it. */
@@ -53,7 +64,12 @@ export class Site {
 
   /** A project's page, the very bytes that are signed. */
   projectPage(project: string, format: PageFormat): DocumentSource {
-    return this.#object(PAGE_PATHS[format](project), pageOptions(format, REVALIDATE, 'Accept'));
+    const source = this.#object(PAGE_PATHS[format](project), pageOptions(format, REVALIDATE, 'Accept'));
+    const headers = async (): Promise<readonly string[]> => {
+      const row = await findProject(this.#db, this.id, project);
+      return [SERIAL, String(row?.last_serial ?? 0)];
+    };
+    return { ...source, headers };
   }
 
   /** The same bytes under their own path, for TUF clients and mirrors. */
@@ -81,11 +97,47 @@ export class Site {
       lifetime: PAGE_LIFETIME,
       options: this.#options(pageOptions(format, REVALIDATE, 'Accept')),
       tag: async () => String((await lastPublication(this.#db, this.id))?.id ?? 0),
+      headers: async () => [SERIAL, String(await lastSerial(this.#db, this.id))],
       bytes: async () => {
-        const projects = await listProjects(this.#db, this.id);
+        const [projects, serial] = await Promise.all([
+          listProjects(this.#db, this.id),
+          lastSerial(this.#db, this.id),
+        ]);
         const entries = projects.map(({ name, last_serial }) => ({ name, lastSerial: last_serial }));
-        return format === 'json' ? renderIndexJson(entries) : renderIndexHtml(entries);
+        return format === 'json' ? renderIndexJson(entries, serial) : renderIndexHtml(entries);
       },
+    };
+  }
+
+  /** The absolute URL of this index with its last `/`. */
+  get url(): string {
+    return this.#serverUrl() + (this.name === '' ? '' : `index/${this.name}/`);
+  }
+
+  /** A project in PyPI's JSON API: unsigned, of what the signed page says. */
+  projectJson(project: string, version: string | undefined): DocumentSource {
+    const context = { db: this.#db, store: this.#store, index: { id: this.id, name: this.name } };
+    let serial = 0;
+    return {
+      lifetime: 0,
+      options: this.#options({ contentType: ROLE_CONTENT_TYPE, cacheControl: REVALIDATE }),
+      tag: async () => {
+        const state = await documentState(context, project);
+        serial = state?.project.last_serial ?? 0;
+        return state === undefined ? undefined : `${this.url} ${state.tag}`;
+      },
+      headers: async () => [SERIAL, String(serial)],
+      bytes: () => projectDocument(context, project, { url: this.url, version }),
+    };
+  }
+
+  /** What is new, as RSS. */
+  feed(name: FeedName): DocumentSource {
+    return {
+      lifetime: PAGE_LIFETIME,
+      options: this.#options({ contentType: 'application/rss+xml; charset=utf-8', cacheControl: REVALIDATE }),
+      tag: async () => String((await lastPublication(this.#db, this.id))?.id ?? 0),
+      bytes: () => feedDocument(this.#db, { id: this.id, name: this.name }, name, this.url),
     };
   }
 
@@ -104,6 +156,9 @@ export class Site {
       `${root}/${PAGE_PATHS.json(project)}`,
       `${root}/${PAGE_PATHS.html(project)}`,
       `${root}/metadata/timestamp.json`,
+      `${root}/rss/updates.xml`,
+      `${root}/rss/packages.xml`,
+      `${root}/rss/project/${project}/releases.xml`,
     ];
     return addresses.map((address) => this.cacheKey(address));
   }

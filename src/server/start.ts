@@ -134,7 +134,7 @@ function mountSites(
   return new Sites(
     cache,
     (index) => {
-      const site = new Site(index, db, store);
+      const site = new Site(index, { db, store, url });
       const context = {
         db,
         store,
