@@ -2,6 +2,7 @@ import { appendFile, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { findCommittedRoot, haveOneHistory, isCommittedRoot } from '../proxy/committed-root.ts';
+import { explain } from '../proxy/explain.ts';
 import { TrustSettingsError, type IndexSetting } from '../proxy/trust-settings.ts';
 import {
   cacheFolder,
@@ -11,8 +12,11 @@ import {
   type TrustedIndex,
 } from '../proxy/trust-store.ts';
 import { readSelfSignedRoot, type SelfSignedRoot } from '../proxy/trusted-root.ts';
+import { DownloadError } from '../tuf/download-error.ts';
+import { RepositoryError } from '../tuf/errors.ts';
 import type { Fetcher } from '../updater/fetcher.ts';
 import { openFetcher, openTrustStore, openUpdater } from './open-index.ts';
+import { RefusalError } from './refusal-error.ts';
 
 /**
  * The trust in an index whose root a file commits. If the user trusts the index already, and both roots are of one history, it
@@ -39,6 +43,10 @@ export async function establishTrust(
       `its root-sha256 for ${setting.url} is not of the history of the root that this user trusts (${users.fingerprint}); ` +
         'one of the two is wrong: ask whoever runs the index which',
     );
+  } catch (error) {
+    if (!(error instanceof DownloadError || error instanceof RepositoryError)) throw error;
+    const context = { subject: `the index named in ${path}`, index: setting.url, now: new Date() };
+    throw new RefusalError(explain(error, context), { cause: error });
   } finally {
     await fetcher.close();
   }

@@ -7,8 +7,10 @@ import { isVerificationFailure, type Verdict } from '../proxy/verdict.ts';
 import { IndexUrlError } from '../proxy/index-url.ts';
 import { TrustedRootError } from '../proxy/trusted-root.ts';
 import { TrustStoreError, type TrustStoreErrorCode } from '../proxy/trust-store.ts';
+import { TrustSettingsError } from '../proxy/trust-settings.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { RefusalError } from './refusal-error.ts';
 
 /** Tells a person something. */
 export function say(text: string): void {
@@ -39,6 +41,7 @@ export function reportVerdict(verdict: Verdict): ExitCode {
 
 /** Says what went wrong with a command, and gives the exit code for it. */
 export function reportError(error: unknown): ExitCode {
+  if (error instanceof RefusalError) return reportVerdict(error.verdict);
   const { message, hints, exitCode } = asCliError(error);
   say(`error: ${message}`);
   for (const hint of hints) say(`hint: ${hint}`);
@@ -72,6 +75,14 @@ function asCliError(error: unknown): CliError {
   if (error instanceof CliError) return error;
   if (error instanceof TrustStoreError)
     return new CliError('failure', error.message, TRUST_HINTS[error.code]);
+  if (error instanceof TrustSettingsError) {
+    const isConflict = error.code === 'conflict';
+    return new CliError(isConflict ? 'verification' : 'failure', error.message, [
+      isConflict
+        ? 'nothing was fetched; rind trust show URL tells what is trusted here'
+        : 'docs/trust.md has the form',
+    ]);
+  }
   if (error instanceof TrustedRootError) {
     const hints = ['nothing was trusted; ask whoever runs the index, by another way than the index itself'];
     return new CliError('verification', error.message, hints);

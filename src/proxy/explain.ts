@@ -11,6 +11,7 @@ import {
 } from '../tuf/errors.ts';
 import { DownloadError, DownloadHttpError, DownloadLengthMismatchError } from '../tuf/download-error.ts';
 import { LocalFileError } from '../updater/errors.ts';
+import { AgreementError } from '../updater/multi-repository-updater.ts';
 import { createVerdict, VerdictError, type Verdict, type VerdictCode } from './verdict.ts';
 
 /** Where an error happened. */
@@ -32,6 +33,8 @@ export function explain(error: unknown, context: VerdictContext): Verdict {
 function codeOf(error: unknown): VerdictCode {
   if (error instanceof VerdictError) return error.code;
   if (error instanceof RepositoryError) return repositoryCode(error);
+  if (error instanceof AgreementError)
+    return error.code === 'NO_AGREEMENT' ? 'no-agreement' : codeOf(error.cause);
   if (error instanceof DownloadLengthMismatchError) return 'tampered';
   if (error instanceof DownloadHttpError) return httpCode(error);
   if (error instanceof DownloadError) return 'unreachable';

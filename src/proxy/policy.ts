@@ -25,6 +25,8 @@ export interface ClientPolicy {
   routeOf(project: string): string | undefined;
   /** The indexes that have to agree about a project, if there is more than one; {@link routeOf} is the first of them. */
   agreementOf(project: string): Agreement | undefined;
+  /** Every agreement there is. */
+  readonly agreements: readonly Agreement[];
   rulesOf(project: string): ProjectRules;
   /** Whether any rule, route or agreement speaks about single projects; without it there is one index and nothing to check. */
   readonly isPlain: boolean;
@@ -70,5 +72,12 @@ export function createPolicy(parts: PolicyParts): ClientPolicy {
     };
   };
   const isPlain = routes.size === 0 && agreements.size === 0 && rules.length === 0;
-  return { routeOf, agreementOf, rulesOf, isPlain, unknownHosts };
+  return {
+    routeOf,
+    agreementOf,
+    rulesOf,
+    isPlain,
+    unknownHosts,
+    agreements: [...new Set(agreements.values())],
+  };
 }

@@ -217,9 +217,10 @@ function agreementsOf(
     if (threshold > entry.indexes.length)
       throw malformed(path, `${entry.indexes.length} indexes cannot agree ${threshold} times`);
     const urls = entry.indexes.map((each) => urlOf(each, indexes, path));
+    const agreement = { indexes: urls, threshold };
     for (const each of entry.projects) {
       if (agreements.has(each)) throw malformed(path, `two maps speak about ${each}`);
-      agreements.set(each, { indexes: urls, threshold });
+      agreements.set(each, agreement);
     }
   }
   return agreements;

@@ -7,6 +7,8 @@
  * - `expired`, `rollback`: signed once, but no longer, or not any more
  * - `fork`: signed, but the index shows another history than before
  * - `not-signed`: listed or asked for, but no role signs it
+ * - `policy`: verified, but a rule of the project or the user does not let it be installed
+ * - `no-agreement`: the indexes that have to agree show different content
  * - `incomplete`: signed, but its server does not have it
  * - `unreachable`: nothing came, or too slowly, so nothing can be said
  * - `local-state`: the trusted metadata on this machine cannot be used
@@ -20,6 +22,8 @@ export type VerdictCode =
   | 'rollback'
   | 'fork'
   | 'not-signed'
+  | 'policy'
+  | 'no-agreement'
   | 'incomplete'
   | 'unreachable'
   | 'local-state'
@@ -89,6 +93,14 @@ const EXPLANATIONS: Readonly<Record<VerdictCode, Explanation>> = {
   'not-signed': {
     meaning: 'It was withdrawn a moment ago, or something on the way added it.',
     remedy: 'Run the command again; if it stays, tell whoever runs the index.',
+  },
+  policy: {
+    meaning: 'The signatures are good; a rule of this project or of your rind.toml forbids it all the same.',
+    remedy: 'Choose what the rule allows, or have whoever wrote the rule change it.',
+  },
+  'no-agreement': {
+    meaning: 'One of the indexes was broken into, or they were not brought up to date together.',
+    remedy: `Compare what each of them shows; if one is wrong, ${ASK}.`,
   },
   incomplete: {
     meaning: 'The mirror is incomplete, or something on the way holds it back.',

@@ -11,7 +11,7 @@ import type { VerifiedFile, VerifiedFiles } from './verified-files.ts';
 /** What a session needs of an `Updater`: one session is one snapshot and one reference time. */
 export interface SessionUpdater {
   refresh(): Promise<void>;
-  getTargetInfo(path: string): Promise<TargetFile | undefined>;
+  getSignedTarget(path: string): Promise<{ readonly target: TargetFile; readonly role: string } | undefined>;
   downloadTarget(target: TargetFile, destinationPath: string): Promise<unknown>;
   targetBytes(target: TargetFile, maxLength: number): Promise<Uint8Array>;
 }
@@ -30,12 +30,16 @@ export interface VerifiedIndexOptions {
 export interface VerifiedPage {
   readonly bytes: Uint8Array;
   readonly sha256: string;
+  /** The role that signed it: a bin of the index, or the project's own. */
+  readonly signedBy: string;
 }
 
 /** A distribution file some role signed, and the session that knows. */
 export interface SignedFile {
   readonly target: TargetFile;
   readonly sha256: string;
+  /** The role that signed it: a bin of the index, or the project's own. */
+  readonly signedBy: string;
   readonly updater: SessionUpdater;
 }
 
@@ -104,22 +108,24 @@ export class VerifiedIndex {
    */
   async fileTarget(project: string, filename: string): Promise<SignedFile | undefined> {
     const path = packagePath(project, filename);
-    const found = await this.#newestOf(async ({ updater }) => {
-      const target = await updater.getTargetInfo(path);
-      return target === undefined ? undefined : { target, sha256: sha256Of(target, path), updater };
+    const signed = await this.#newestOf(async ({ updater }) => {
+      const found = await updater.getSignedTarget(path);
+      if (found === undefined) return undefined;
+      const { target, role } = found;
+      return { target, sha256: sha256Of(target, path), signedBy: role, updater };
     });
-    if (found === undefined && (await this.#isListed(project, filename))) {
+    if (signed === undefined && (await this.#isListed(project, filename))) {
       throw new VerdictError(
         'not-signed',
         `${path} stands on the signed page of ${project}, but no role signs the file`,
       );
     }
-    return found;
+    return signed;
   }
 
   /** The core metadata beside a distribution file, verified against the hash on the signed page (PEP 658). */
   async metadata(project: string, filename: string): Promise<Uint8Array | undefined> {
-    const listing = await this.#listing(project);
+    const listing = await this.listing(project);
     const sha256 = listing?.files.find((file) => file.filename === filename)?.coreMetadataSha256;
     if (sha256 === undefined) return undefined;
     const known = this.#bytes.get(sha256);
@@ -195,16 +201,16 @@ export class VerifiedIndex {
   }
 
   async #readPage(updater: SessionUpdater, path: string): Promise<VerifiedPage | undefined> {
-    const target = await updater.getTargetInfo(path);
-    if (target === undefined) return undefined;
-    const sha256 = sha256Of(target, path);
-    const bytes = this.#bytes.get(sha256) ?? (await updater.targetBytes(target, MAX_PAGE_LENGTH));
+    const found = await updater.getSignedTarget(path);
+    if (found === undefined) return undefined;
+    const sha256 = sha256Of(found.target, path);
+    const bytes = this.#bytes.get(sha256) ?? (await updater.targetBytes(found.target, MAX_PAGE_LENGTH));
     this.#bytes.set(sha256, bytes);
-    return { bytes, sha256 };
+    return { bytes, sha256, signedBy: found.role };
   }
 
   /** The project's page, verified and read. */
-  async #listing(project: string): Promise<ProjectPage | undefined> {
+  async listing(project: string): Promise<ProjectPage | undefined> {
     const page = await this.page(project, 'json');
     if (page === undefined) return undefined;
     const known = this.#parsed.get(page);
@@ -228,7 +234,7 @@ export class VerifiedIndex {
   }
 
   async #isListed(project: string, filename: string): Promise<boolean> {
-    const listing = await this.#listing(project);
+    const listing = await this.listing(project);
     return listing?.files.some((file) => file.filename === filename) ?? false;
   }
 

@@ -11,6 +11,8 @@ export interface MultiRepositoryUpdaterOptions {
   readonly map: MapFile;
   /** One folder per repository is kept in it, with the trusted metadata of that repository. */
   readonly metadataFolder: string;
+  /** The folders of repositories whose trusted metadata is kept elsewhere. */
+  readonly metadataDirs?: ReadonlyMap<string, string>;
   readonly fetcher: Fetcher;
   readonly clock?: () => Date;
   /** The trusted root of each repository; for those without, `root.json` of its folder. */
@@ -104,13 +106,13 @@ export class MultiRepositoryUpdater {
     if (first === undefined) {
       throw new RangeError(`the map file has no repository ${repository}`);
     }
-    const { fetcher, metadataFolder, bootstrapRoots, config } = this.#options;
+    const { fetcher, metadataFolder, metadataDirs, bootstrapRoots, config } = this.#options;
     const bootstrapRoot = bootstrapRoots?.get(repository);
     const updater = new Updater({
       ...first,
       mirrors,
       fetcher,
-      metadataDir: join(metadataFolder, repository),
+      metadataDir: metadataDirs?.get(repository) ?? join(metadataFolder, repository),
       clock: () => this.#referenceTime,
       ...(config === undefined ? {} : { config }),
       ...(bootstrapRoot === undefined ? {} : { bootstrapRoot }),

@@ -22,6 +22,13 @@ import { isAbsence } from './sources.ts';
 import type { Sources } from './sources.ts';
 import { TrustedFiles } from './trusted-files.ts';
 
+/** A target and the role that signed it for its path. */
+export interface SignedTarget {
+  readonly target: TargetFile;
+  /** The first role in the order of the search that lists the path. */
+  readonly role: string;
+}
+
 /** What a session needs from outside. */
 export interface SessionContext {
   readonly metadataDir: MetadataDir;
@@ -86,7 +93,7 @@ export class Session {
    * The target as the first role that lists it in pre-order search does (specification 5.6.7), undefined if none does.
    * An error in a role on the way ends the search: skipping it would let whoever can break a role choose another.
    */
-  async find(path: string): Promise<TargetFile | undefined> {
+  async find(path: string): Promise<SignedTarget | undefined> {
     const waiting: { readonly role: string; readonly delegator: string }[] = [
       { role: 'targets', delegator: 'root' },
     ];
@@ -105,7 +112,7 @@ export class Session {
       const targets = await this.#targets(role, delegator);
       const target = targets.targets.get(path);
       if (target !== undefined) {
-        return target;
+        return { target, role };
       }
       visited.add(role);
       const delegations = targets.delegations?.rolesForTarget(path) ?? [];

@@ -10,7 +10,7 @@ import { limitedDownload } from './limited-download.ts';
 import { MetadataDir } from './metadata-dir.ts';
 import { MetadataMemory } from './metadata-memory.ts';
 import { Session } from './session.ts';
-import type { SessionContext } from './session.ts';
+import type { SessionContext, SignedTarget } from './session.ts';
 import { Sources, isAbsence } from './sources.ts';
 import type { Source } from './sources.ts';
 import { isCopyOf, saveVerified, verifiedStream } from './target-download.ts';
@@ -93,6 +93,11 @@ export class Updater {
    * If the session's snapshot has been garbage-collected, the session moves on to a newer one.
    */
   async getTargetInfo(path: string): Promise<TargetFile | undefined> {
+    return (await this.getSignedTarget(path))?.target;
+  }
+
+  /** As {@link getTargetInfo}, with the role that signed it. */
+  async getSignedTarget(path: string): Promise<SignedTarget | undefined> {
     for (;;) {
       const session = await this.#opened();
       try {

@@ -1,0 +1,136 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openAgreedSession, type AgreeingIndex } from '../proxy/agreed-session.ts';
+import type { AnsweringIndex } from '../proxy/index-answers.ts';
+import { MergedIndex } from '../proxy/merged-index.ts';
+import type { Agreement } from '../proxy/policy.ts';
+import { RuledIndex, type Withheld } from '../proxy/ruled-index.ts';
+import { TrustStoreError, type TrustedIndex } from '../proxy/trust-store.ts';
+import { VerifiedFiles } from '../proxy/verified-files.ts';
+import { VerifiedIndex } from '../proxy/verified-index.ts';
+import { HttpFetcher } from '../updater/http-fetcher.ts';
+import { openFetcher, openIndex, type OpenFetcher } from './open-index.ts';
+import type { ResolvedTrust } from './resolve-trust.ts';
+
+/** The indexes of a trust, opened, under its rules. */
+export interface OpenedTrust {
+  /** All of them as one: every name from the index that its route names. */
+  readonly index: AnsweringIndex;
+  /** Each by its base URL; names that are routed elsewhere are not in it. */
+  readonly byUrl: ReadonlyMap<string, AnsweringIndex>;
+  /** Brings every session up to date, if there is none yet. */
+  refresh(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface OpenTrustOptions {
+  /** Milliseconds; see {@link VerifiedIndex}. */
+  readonly sessionMaxAge?: number | undefined;
+  readonly onWithheld?: ((withheld: Withheld) => void) | undefined;
+}
+
+/** Opens what {@link resolveTrust} found. */
+export async function openTrust(
+  { indexes, policy }: ResolvedTrust,
+  { sessionMaxAge, onWithheld }: OpenTrustOptions = {},
+): Promise<OpenedTrust> {
+  const opened = new Map<string, Awaited<ReturnType<typeof openIndex>>>();
+  for (const trusted of indexes) opened.set(trusted.url, await openIndex(trusted, sessionMaxAge));
+  const ruled = (index: AnsweringIndex): AnsweringIndex =>
+    policy.isPlain && indexes.length === 1 ? index : new RuledIndex({ index, policy, onWithheld });
+  const byUrl = new Map([...opened].map(([url, { index }]) => [url, ruled(index)]));
+  const agreements = new Agreements(indexes, ruled, sessionMaxAge);
+  await agreements.prepare(policy.agreements);
+  const urls = indexes.map(({ url }) => url);
+  const merged = new MergedIndex(urls, policy, (project, url) => {
+    const agreement = policy.agreementOf(project);
+    const index = agreement === undefined ? byUrl.get(url) : agreements.of(agreement);
+    if (index !== undefined) return index;
+    throw new TrustStoreError('not-trusted', `${project} must come from ${url}, which is not trusted here.`);
+  });
+  return {
+    index: policy.isPlain && indexes.length === 1 ? ([...byUrl.values()][0] ?? merged) : merged,
+    byUrl,
+    refresh: async () => {
+      await Promise.all([...opened.values()].map(({ index }) => index.refresh()));
+    },
+    close: async () => {
+      for (const each of opened.values()) await each.close();
+      await agreements.close();
+    },
+  };
+}
+
+/** One verified index for each agreement, whose sessions ask all of its indexes. */
+class Agreements {
+  readonly #trusted: ReadonlyMap<string, TrustedIndex>;
+  readonly #ruled: (index: AnsweringIndex) => AnsweringIndex;
+  readonly #sessionMaxAge: number | undefined;
+  readonly #opened = new Map<Agreement, AnsweringIndex>();
+  readonly #closers: (() => Promise<void>)[] = [];
+
+  constructor(
+    indexes: readonly TrustedIndex[],
+    ruled: (index: AnsweringIndex) => AnsweringIndex,
+    sessionMaxAge: number | undefined,
+  ) {
+    this.#trusted = new Map(indexes.map((index) => [index.url, index]));
+    this.#ruled = ruled;
+    this.#sessionMaxAge = sessionMaxAge;
+  }
+
+  of(agreement: Agreement): AnsweringIndex | undefined {
+    return this.#opened.get(agreement);
+  }
+
+  async prepare(agreements: readonly Agreement[]): Promise<void> {
+    for (const agreement of agreements) {
+      if (!this.#opened.has(agreement)) this.#opened.set(agreement, this.#ruled(await this.#open(agreement)));
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers) await close();
+  }
+
+  async #open({ indexes, threshold }: Agreement): Promise<VerifiedIndex> {
+    const members: AgreeingIndex[] = [];
+    for (const url of indexes) {
+      const { rootPath, metadataFolder } = this.#indexOf(url);
+      members.push({ url, metadataFolder, bootstrapRoot: await readFile(rootPath) });
+    }
+    const [url = ''] = indexes;
+    const fetcher = openFetchers(indexes);
+    const files = await VerifiedFiles.create(join(this.#indexOf(url).cacheFolder, 'files'));
+    this.#closers.push(
+      () => fetcher.close(),
+      () => files.close(),
+    );
+    return new VerifiedIndex({
+      url,
+      fetcher,
+      files,
+      openUpdater: () => openAgreedSession(members, threshold, fetcher),
+      ...(this.#sessionMaxAge === undefined ? {} : { sessionMaxAge: this.#sessionMaxAge }),
+    });
+  }
+
+  #indexOf(url: string): TrustedIndex {
+    const index = this.#trusted.get(url);
+    if (index !== undefined) return index;
+    throw new TrustStoreError('not-trusted', `The index ${url} is named in a map and not trusted here.`);
+  }
+}
+
+/** One fetcher for several indexes: each origin is asked with its own credentials. */
+function openFetchers(urls: readonly string[]): OpenFetcher {
+  const byOrigin = new Map(urls.map((url) => [new URL(url).origin, openFetcher(url)]));
+  const plain = new HttpFetcher({ userAgent: 'rind', useEnvironmentProxy: true });
+  return {
+    fetch: (url, options) =>
+      ((URL.canParse(url) ? byOrigin.get(new URL(url).origin) : undefined) ?? plain).fetch(url, options),
+    close: async () => {
+      await Promise.all([...byOrigin.values(), plain].map((fetcher) => fetcher.close()));
+    },
+  };
+}
