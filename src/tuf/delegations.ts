@@ -3,7 +3,7 @@ import { DelegatedRole } from './delegated-role.ts';
 import { DelegationTable } from './delegation-table.ts';
 import { MalformedMetadataError, RoleNotFoundError } from './errors.ts';
 import { NO_FIELDS, asObject, check, readArray, readObject, unrecognized, within } from './fields.ts';
-import type { JsonObject } from './json.ts';
+import type { JsonObject, JsonRows, JsonValue } from './json.ts';
 import type { Key } from './key.ts';
 import { keysJson, readKeys } from './keys.ts';
 import type { Metadata } from './metadata.ts';
@@ -54,10 +54,10 @@ export class Delegations {
   }
 
   /** @throws {MalformedMetadataError} */
-  static fromJson(json: JsonObject): Delegations {
+  static fromJson(json: JsonObject, rows?: JsonRows): Delegations {
     return new Delegations({
       keys: readKeys(json),
-      roles: json.has('roles') ? readRoles(json) : undefined,
+      roles: json.has('roles') ? readRoles(json, rows) : undefined,
       succinctRoles: json.has('succinct_roles')
         ? within('succinct_roles', () => SuccinctRoles.fromJson(readObject(json, 'succinct_roles')))
         : undefined,
@@ -101,9 +101,12 @@ export class Delegations {
   }
 }
 
-function readRoles(json: JsonObject): readonly DelegatedRole[] {
-  return readArray(json, 'roles').map((value, index) =>
-    within(`roles[${index}]`, () => DelegatedRole.fromJson(asObject(value, 'role'))),
+function readRoles(json: JsonObject, rows: JsonRows | undefined): readonly DelegatedRole[] {
+  const roles = readArray(json, 'roles');
+  return (Array.isArray(rows) ? (rows as readonly unknown[]) : roles).map((value, index) =>
+    value instanceof DelegatedRole
+      ? value
+      : within(`roles[${index}]`, () => DelegatedRole.fromJson(asObject(value as JsonValue, 'role'))),
   );
 }
 

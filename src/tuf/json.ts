@@ -30,7 +30,29 @@ export interface JsonDocument {
   readonly value: JsonValue;
   /** The members of the outermost object; empty when the document is no object. */
   readonly members: ReadonlyMap<string, JsonMember>;
+  /** What stands at the place of the row reader, where it is an object or an array; in `value` an empty one stands for it. */
+  readonly rows?: JsonRows | undefined;
 }
+
+/**
+ * Metadata is long rows of one form. A row reader makes what it stands for directly of the text, without the generic
+ * values between, which is most of what reading costs. What it accepts has to be canonical JSON; everything else is
+ * left to the parser.
+ */
+export interface RowReader {
+  /** The names from the outermost object down to the object or array that holds the rows. */
+  readonly place: readonly string[];
+  /** Levels and values that each row has. */
+  readonly levels: number;
+  readonly values: number;
+  /** Reads the row at this position, which its member's name belongs to. Returns its end; -1: it has another form. */
+  read(text: string, position: number, name: string): number;
+  /** What was read last. */
+  readonly row: object;
+}
+
+/** Rows as their reader made them, and generic values where they have another form. */
+export type JsonRows = ReadonlyMap<string, unknown> | readonly unknown[];
 
 /** The bytes are not JSON as this project reads it; the message names the reason and the place. */
 export class JsonError extends Error {
@@ -54,12 +76,16 @@ export function parseJson(bytes: Uint8Array, limits: Partial<JsonLimits> = {}): 
  * As {@link parseJson}, and keeps the span of each member of the outermost object.
  * @throws {JsonError}
  */
-export function parseJsonDocument(bytes: Uint8Array, limits: Partial<JsonLimits> = {}): JsonDocument {
+export function parseJsonDocument(
+  bytes: Uint8Array,
+  limits: Partial<JsonLimits> = {},
+  chooseRowReader?: (text: string) => RowReader,
+): JsonDocument {
   const { maxLength, maxDepth, maxValues } = { ...DEFAULT_JSON_LIMITS, ...limits };
   if (bytes.length > maxLength) {
     throw new JsonError(`the document has ${bytes.length} bytes, more than the allowed ${maxLength}`);
   }
-  return new JsonParser(bytes, maxDepth, maxValues).document();
+  return new JsonParser(bytes, maxDepth, maxValues, chooseRowReader).document();
 }
 
 const QUOTE = 0x22;
@@ -87,20 +113,34 @@ const SIMPLE_ESCAPES: ReadonlyMap<string, string> = new Map([
 class JsonParser {
   readonly #bytes: Uint8Array;
   readonly #text: string;
+  readonly #isAscii: boolean;
   readonly #maxDepth: number;
   readonly #maxValues: number;
   readonly #members = new Map<string, JsonMember>();
   readonly #expectedNames: (string | undefined)[] = [];
+  readonly #rowReader: RowReader | undefined;
+  /** How many names of the reader's place lead to where the parser is. */
+  #placed = 0;
+  #rows: JsonRows | undefined;
   #position = 0;
   #values = 0;
   /** Whether everything since it was last set to true is canonical. */
   #canonical = true;
 
-  constructor(bytes: Uint8Array, maxDepth: number, maxValues: number) {
+  constructor(
+    bytes: Uint8Array,
+    maxDepth: number,
+    maxValues: number,
+    chooseRowReader: ((text: string) => RowReader) | undefined,
+  ) {
     this.#bytes = bytes;
     this.#text = decodeUtf8(bytes);
+    this.#isAscii = this.#text.length === bytes.length;
     this.#maxDepth = maxDepth;
     this.#maxValues = maxValues;
+    const reader = chooseRowReader?.(this.#text);
+    const fits = reader !== undefined && reader.place.length + 1 + reader.levels <= maxDepth;
+    this.#rowReader = fits ? reader : undefined;
   }
 
   document(): JsonDocument {
@@ -108,7 +148,7 @@ class JsonParser {
     const value = this.#value(0);
     this.#skipSpace();
     if (this.#position < this.#text.length) this.#fail('nothing may follow the document');
-    return { value, members: this.#members };
+    return { value, members: this.#members, rows: this.#rows };
   }
 
   #value(depth: number): JsonValue {
@@ -139,20 +179,26 @@ class JsonParser {
     const object = new Map<string, JsonValue>();
     let previous: string | undefined;
     do {
-      this.#skipSpace();
-      if (this.#text.charCodeAt(this.#position) !== QUOTE) this.#fail('a name in quotes is missing');
-      const name = this.#name(depth, object.size);
-      if (previous !== undefined && compareCodePoints(previous, name) > 0) this.#canonical = false;
+      const name = this.#nameAfter(previous, depth, object.size);
       previous = name;
-      this.#skipSpace();
-      if (this.#text.charCodeAt(this.#position) !== COLON) this.#fail('a colon is missing');
-      this.#position++;
-      this.#skipSpace();
       const size = object.size;
-      object.set(name, depth === 0 ? this.#member(name) : this.#value(depth + 1));
-      if (object.size === size) this.#fail(`the name ${JSON.stringify(name)} stands twice in one object`);
+      object.set(name, this.#named(name, depth));
+      if (object.size === size) this.#failTwice(name);
     } while (this.#continues(0x7d));
     return object;
+  }
+
+  /** A name with its colon; names that do not ascend have no place in canonical JSON. */
+  #nameAfter(previous: string | undefined, depth: number, index: number): string {
+    this.#skipSpace();
+    if (this.#text.charCodeAt(this.#position) !== QUOTE) this.#fail('a name in quotes is missing');
+    const name = this.#name(depth, index);
+    if (previous !== undefined && this.#descends(previous, name)) this.#canonical = false;
+    this.#skipSpace();
+    if (this.#text.charCodeAt(this.#position) !== COLON) this.#fail('a colon is missing');
+    this.#position++;
+    this.#skipSpace();
+    return name;
   }
 
   /**
@@ -177,12 +223,79 @@ class JsonParser {
     return name;
   }
 
+  /** The value of a member, with an eye on the place of the rows. */
+  #named(name: string, depth: number): JsonValue {
+    const place = this.#rowReader?.place;
+    if (place === undefined || this.#placed !== depth || place[depth] !== name)
+      return depth === 0 ? this.#member(name) : this.#value(depth + 1);
+    this.#placed++;
+    const isEnd = this.#placed === place.length;
+    const value = isEnd
+      ? this.#rowsValue(depth + 1)
+      : depth === 0
+        ? this.#member(name)
+        : this.#value(depth + 1);
+    this.#placed--;
+    return value;
+  }
+
+  /** The native comparison is by UTF-16 units, which are in the order of code points while all of them are ASCII. */
+  #descends(previous: string, name: string): boolean {
+    return this.#isAscii ? previous > name : compareCodePoints(previous, name) > 0;
+  }
+
   #member(name: string): JsonValue {
     const start = this.#position;
     this.#canonical = true;
     const value = this.#value(1);
     this.#members.set(name, { bytes: this.#span(start, this.#position), canonical: this.#canonical });
     return value;
+  }
+
+  /** An object or array of rows; anything else is no concern of the reader. */
+  #rowsValue(depth: number): JsonValue {
+    const unit = this.#text.charCodeAt(this.#position);
+    if (unit !== 0x7b && unit !== 0x5b) return this.#value(depth);
+    if (++this.#values > this.#maxValues) this.#fail(`more than ${this.#maxValues} values`);
+    return unit === 0x7b ? this.#rowObject(depth) : this.#rowArray(depth);
+  }
+
+  #rowObject(depth: number): JsonValue {
+    const rows = new Map<string, unknown>();
+    this.#rows = rows;
+    this.#open(depth);
+    if (this.#closes(0x7d)) return EMPTY_OBJECT;
+    let previous: string | undefined;
+    do {
+      const name = this.#nameAfter(previous, depth, EXPECTED_NAMES);
+      previous = name;
+      const size = rows.size;
+      rows.set(name, this.#row(name, depth));
+      if (rows.size === size) this.#failTwice(name);
+    } while (this.#continues(0x7d));
+    return EMPTY_OBJECT;
+  }
+
+  #rowArray(depth: number): JsonValue {
+    const rows: unknown[] = [];
+    this.#rows = rows;
+    this.#open(depth);
+    if (this.#closes(0x5d)) return EMPTY_ARRAY;
+    do {
+      this.#skipSpace();
+      rows.push(this.#row('', depth));
+    } while (this.#continues(0x5d));
+    return EMPTY_ARRAY;
+  }
+
+  #row(name: string, depth: number): unknown {
+    const reader = this.#rowReader as RowReader;
+    const end = reader.read(this.#text, this.#position, name);
+    if (end === -1) return this.#value(depth + 1);
+    this.#values += reader.values;
+    if (this.#values > this.#maxValues) this.#fail(`more than ${this.#maxValues} values`);
+    this.#position = end;
+    return reader.row;
   }
 
   #array(depth: number): readonly JsonValue[] {
@@ -306,10 +419,13 @@ class JsonParser {
   }
 
   #span(start: number, end: number): Uint8Array {
-    const isAscii = this.#text.length === this.#bytes.length;
-    return isAscii
+    return this.#isAscii
       ? this.#bytes.subarray(start, end)
       : new TextEncoder().encode(this.#text.slice(start, end));
+  }
+
+  #failTwice(name: string): never {
+    this.#fail(`the name ${JSON.stringify(name)} stands twice in one object`);
   }
 
   #fail(reason: string, position = this.#position): never {

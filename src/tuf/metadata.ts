@@ -3,8 +3,9 @@ import { compareCodePoints } from './code-points.ts';
 import { MalformedMetadataError } from './errors.ts';
 import { NO_FIELDS, asObject, readArray, readObject, unrecognized, within } from './fields.ts';
 import { JsonError, parseJsonDocument } from './json.ts';
-import type { JsonDocument, JsonLimits, JsonObject } from './json.ts';
+import type { JsonDocument, JsonLimits, JsonObject, JsonRows } from './json.ts';
 import { Root } from './root.ts';
+import { rowReaderOf } from './rows.ts';
 import { Signature, readSignatures, signaturesByKeyId } from './signature.ts';
 import type { Signed, SignedType } from './signed.ts';
 import type { Signer, SigningContext } from './signer.ts';
@@ -20,11 +21,11 @@ export interface SignedByType {
   targets: Targets;
 }
 
-const READERS: { readonly [T in SignedType]: (json: JsonObject) => SignedByType[T] } = {
+const READERS: { readonly [T in SignedType]: (json: JsonObject, rows?: JsonRows) => SignedByType[T] } = {
   root: (json) => Root.fromJson(json),
   timestamp: (json) => Timestamp.fromJson(json),
-  snapshot: (json) => Snapshot.fromJson(json),
-  targets: (json) => Targets.fromJson(json),
+  snapshot: (json, rows) => Snapshot.fromJson(json, rows),
+  targets: (json, rows) => Targets.fromJson(json, rows),
 };
 
 const KNOWN: ReadonlySet<string> = new Set(['signatures', 'signed']);
@@ -71,10 +72,10 @@ export class Metadata<T extends Signed> {
   ): Metadata<SignedByType[K]> {
     const role = options.role ?? type;
     try {
-      const document = parseJsonDocument(bytes, options);
+      const document = parseMetadata(bytes, type, options);
       const envelope = asObject(document.value, 'envelope');
       const json = readObject(envelope, 'signed');
-      const signed = within('signed', () => READERS[type](json));
+      const signed = within('signed', () => READERS[type](json, document.rows));
       const signatures = readSignatures(readArray(envelope, 'signatures'));
       return new Metadata(signed, signatures, signedBytesOf(document, json), unrecognized(envelope, KNOWN));
     } catch (error) {
@@ -146,6 +147,13 @@ function escapeControlCharacters(text: string): string {
     /[^\u0020-\u{10ffff}]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+/** Rows are read at once where the signed part is canonical: what is not has to be encoded anew, from generic values. */
+function parseMetadata(bytes: Uint8Array, type: SignedType, limits: Partial<JsonLimits>): JsonDocument {
+  const document = parseJsonDocument(bytes, limits, rowReaderOf(type));
+  const isWhole = document.rows === undefined || document.members.get('signed')?.canonical === true;
+  return isWhole ? document : parseJsonDocument(bytes, limits);
 }
 
 /** The received span itself when it is canonical already, which is what spares a client the encoding. */

@@ -1,6 +1,6 @@
-import { asObject, readObject, unrecognized, within } from './fields.ts';
+import { readObject, readRows, unrecognized, within } from './fields.ts';
 import { MetaFile } from './file.ts';
-import type { JsonObject, JsonValue } from './json.ts';
+import type { JsonObject, JsonRows, JsonValue } from './json.ts';
 import { SIGNED_FIELDS, Signed, readSignedFields } from './signed.ts';
 import type { SignedFields } from './signed.ts';
 
@@ -25,13 +25,10 @@ export class Snapshot extends Signed {
   }
 
   /** @throws {MalformedMetadataError} */
-  static fromJson(json: JsonObject): Snapshot {
-    const meta = new Map<string, MetaFile>();
-    within('meta', () => {
-      for (const [name, value] of readObject(json, 'meta')) {
-        meta.set(name, within(name, () => MetaFile.fromJson(asObject(value, 'entry')))); // prettier-ignore
-      }
-    });
+  static fromJson(json: JsonObject, rows?: JsonRows): Snapshot {
+    const meta = within('meta', () =>
+      readRows(readObject(json, 'meta'), rows, MetaFile, (value) => MetaFile.fromJson(value)),
+    );
     return new Snapshot({
       ...readSignedFields(json, 'snapshot'),
       meta,

@@ -1,9 +1,9 @@
 import type { TufCrypto } from './crypto.ts';
 import { Delegations } from './delegations.ts';
 import { RoleNotFoundError } from './errors.ts';
-import { asObject, readObject, unrecognized, within } from './fields.ts';
+import { asObject, readObject, readRows, unrecognized, within } from './fields.ts';
 import { TargetFile } from './file.ts';
-import type { JsonObject, JsonValue } from './json.ts';
+import type { JsonObject, JsonRows, JsonValue } from './json.ts';
 import type { Metadata } from './metadata.ts';
 import { SIGNED_FIELDS, Signed, readSignedFields } from './signed.ts';
 import type { SignedFields } from './signed.ts';
@@ -40,18 +40,17 @@ export class Targets extends Signed {
   }
 
   /** @throws {MalformedMetadataError} */
-  static fromJson(json: JsonObject): Targets {
-    const targets = new Map<string, TargetFile>();
-    within('targets', () => {
-      for (const [path, value] of readObject(json, 'targets')) {
-        targets.set(path, within(path, () => TargetFile.fromJson(path, asObject(value, 'entry')))); // prettier-ignore
-      }
-    });
+  static fromJson(json: JsonObject, rows?: JsonRows): Targets {
+    const targets = within('targets', () =>
+      readRows(readObject(json, 'targets'), rows, TargetFile, (value, path) =>
+        TargetFile.fromJson(path, value),
+      ),
+    );
     return new Targets({
       ...readSignedFields(json, 'targets'),
       targets,
       delegations: json.has('delegations')
-        ? within('delegations', () => Delegations.fromJson(asObject(json.get('delegations'), 'value')))
+        ? within('delegations', () => Delegations.fromJson(asObject(json.get('delegations'), 'value'), rows))
         : undefined,
       unrecognizedFields: unrecognized(json, KNOWN),
     });
