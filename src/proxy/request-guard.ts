@@ -17,6 +17,11 @@ export function guardRequest(request: IncomingMessage, port: number): Refusal | 
   if (host !== `127.0.0.1:${port}` && host !== `localhost:${port}`) {
     return { status: 421, sentence: 'This address answers requests for itself only.' };
   }
+  return guardReading(request);
+}
+
+/** The same without the Host header: keeps out pages of browsers, and every method that is not a read. */
+export function guardReading(request: IncomingMessage): Refusal | undefined {
   const site = request.headers['sec-fetch-site'];
   if (
     request.headers.origin !== undefined ||

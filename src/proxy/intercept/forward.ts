@@ -1,0 +1,82 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { Agent, ProxyAgent, request as send, type Dispatcher } from 'undici';
+import { authorityOf } from './intercepted-place.ts';
+import { upstreamProxyFor } from './upstream-proxy.ts';
+
+/** Of a connection, or said to a proxy: never handed on (RFC 9110, 7.6.1). */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'expect',
+]);
+
+const IDLE = 60_000;
+
+/** Hands requests on as they are, and answers as they come: nothing here is verified. */
+export class Forwarder {
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #dispatchers = new Map<string, Dispatcher>();
+
+  constructor(environment: NodeJS.ProcessEnv) {
+    this.#environment = environment;
+  }
+
+  /** Redirects are the client's business: it comes back with the new URL, and is judged again. */
+  async forward(url: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
+    const answer = await send(url, {
+      method: (request.method ?? 'GET') as Dispatcher.HttpMethod,
+      headers: endToEnd(request.headers),
+      body: hasBody ? request : null,
+      dispatcher: this.#dispatcherFor(new URL(url)),
+      headersTimeout: IDLE,
+      bodyTimeout: IDLE,
+    });
+    response.writeHead(answer.statusCode, endToEnd(answer.headers));
+    await pipeline(answer.body, response);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
+  }
+
+  #dispatcherFor(url: URL): Dispatcher {
+    const { hostname, port } = authorityOf(url);
+    const protocol = url.protocol === 'https:' ? 'https:' : 'http:';
+    const proxy = upstreamProxyFor(protocol, hostname, port, this.#environment);
+    const key = proxy?.url.href ?? '';
+    const known = this.#dispatchers.get(key);
+    if (known !== undefined) return known;
+    const token = proxy?.authorization === undefined ? {} : { token: proxy.authorization };
+    const dispatcher =
+      proxy === undefined ? new Agent() : new ProxyAgent({ uri: withoutCredentials(proxy.url), ...token });
+    this.#dispatchers.set(key, dispatcher);
+    return dispatcher;
+  }
+}
+
+function withoutCredentials(url: URL): string {
+  const plain = new URL(url);
+  plain.username = '';
+  plain.password = '';
+  return plain.href;
+}
+
+function endToEnd(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Record<string, string | string[]> {
+  const kept = new Map<string, string | string[]>();
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined && !HOP_BY_HOP.has(name)) kept.set(name, value);
+  }
+  return Object.fromEntries(kept);
+}
