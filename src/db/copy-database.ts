@@ -1,4 +1,4 @@
-import { open, rm } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import { createDatabaseFile } from './create-database-file.ts';
 import { DatabaseError } from './errors.ts';
 import { openDatabase } from './open.ts';
@@ -14,7 +14,8 @@ export async function copyDatabase(from: string, to: string): Promise<void> {
   const database = new DatabaseSync(from, { readOnly: false });
   try {
     database.exec('pragma busy_timeout = 5000');
-    database.prepare('vacuum into ?').run(to);
+    // No prepared statement: the driver of Node.js 20 would keep the file open for it.
+    database.exec(`vacuum into '${to.replaceAll("'", "''")}'`);
   } catch (cause) {
     throw new DatabaseError('OPEN_FAILED', `The database ${from} cannot be copied to ${to}.`, { cause });
   } finally {
@@ -27,8 +28,9 @@ export async function settleDatabaseFile(path: string): Promise<void> {
   const { DatabaseSync } = await loadSqlite();
   const database = new DatabaseSync(path, { readOnly: false });
   try {
-    const [row] = database.prepare('pragma wal_checkpoint(truncate)').all() as { busy?: number }[];
-    if (row?.busy === 1) throw new DatabaseError('OPEN_FAILED', `The database ${path} is in use.`);
+    database.exec('pragma wal_checkpoint(truncate)');
+    const log = await stat(`${path}-wal`).catch(() => undefined);
+    if ((log?.size ?? 0) > 0) throw new DatabaseError('OPEN_FAILED', `The database ${path} is in use.`);
   } finally {
     database.close();
   }

@@ -1,8 +1,9 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { copyDatabase, settleDatabaseFile } from './copy-database.ts';
 import { findIndex, insertIndex, listIndexes } from './indexes.ts';
 import { openDatabase, type Database } from './open.ts';
 import { isUniqueViolation } from './sqlite-error.ts';
@@ -37,6 +38,27 @@ describe.each([{ thread: false }, { thread: true }])('openDatabase with thread: 
       profile: 'team',
       created_at: '2026-11-22T12:00:00.000Z',
     });
+  });
+
+  it('leaves nothing in the log when it is closed, also after errors and read transactions', async () => {
+    await insertIndex(database.db, DEFAULT);
+    await insertIndex(database.db, DEFAULT).catch(() => undefined);
+    await sql`select nothing`.execute(database.db).catch(() => undefined);
+    const reads = Array.from({ length: 6 }, () =>
+      readTransaction(database.db, async (tx) => listIndexes(tx)),
+    );
+    expect(await Promise.all(reads)).toHaveLength(6);
+    const failed = readTransaction(database.db, async () => Promise.reject(new Error('enough')));
+    await expect(failed).rejects.toThrow('enough');
+    await database.close();
+    expect((await stat(`${path}-wal`).catch(() => undefined))?.size ?? 0).toBe(0);
+    await settleDatabaseFile(path);
+    const copy = join(folder, "it's a copy.db");
+    await copyDatabase(path, copy);
+    await rm(path);
+    await rename(copy, path);
+    database = await openDatabase({ path, thread });
+    expect(await listIndexes(database.db)).toHaveLength(1);
   });
 
   it('can be opened by several at the same moment, also the first time', async () => {

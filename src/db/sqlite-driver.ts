@@ -60,7 +60,12 @@ export class SqliteDriver implements Driver {
     const routed = asRouted(connection);
     if (settings.accessMode === 'read only') {
       const reader = this.#idleReaders.pop() ?? (await this.#openReader());
-      await reader.execute('begin', []);
+      try {
+        await reader.execute('begin', []);
+      } catch (error) {
+        await reader.close();
+        throw error;
+      }
       routed.bind({ session: reader, writes: false });
       return;
     }
