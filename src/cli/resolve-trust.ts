@@ -94,7 +94,9 @@ async function ofStore(rules: TrustSettings | undefined, url: string | undefined
       ? await store.list()
       : [await store.choose(parseIndexUrl(url, { allowUnencrypted: true }))];
   const [first, ...others] = indexes;
-  if (first === undefined) await store.choose(undefined);
+  // Nothing says which name comes from which.
+  if (first === undefined || (others.length > 0 && (rules?.routes.size ?? 0) === 0))
+    await store.choose(undefined);
   const policy = createPolicy({
     routes: rules?.routes ?? new Map<string, string>(),
     agreements: rules?.agreements ?? new Map<string, never>(),

@@ -1,12 +1,13 @@
-import type { TrustedIndex } from '../proxy/trust-store.ts';
 import { isVerificationFailure, type Verdict } from '../proxy/verdict.ts';
 import { CliError } from './cli-error.ts';
 import { recognizeInstaller, refuseArguments } from './installer-arguments.ts';
 import { installerEnvironment } from './installer-environment.ts';
 import { InstallerProcess, type Ending } from './installer-process.ts';
-import { chooseIndex, openIndex, openTrustStore } from './open-index.ts';
+import { openTrust } from './open-trust.ts';
+import { resolveTrust } from './resolve-trust.ts';
 import { startProxy } from './start-proxy.ts';
 import { reportVerdict, say } from './terminal.ts';
+import { placesOf } from './trust-places.ts';
 
 export interface RunOptions {
   /** URL of the index; the only trusted one when left out. */
@@ -25,7 +26,8 @@ export async function runInstaller(
   args: readonly string[],
   options: RunOptions,
 ): Promise<Ending> {
-  const trusted = await chooseIndex(openTrustStore(), options.index);
+  const trust = await resolveTrust(process.cwd(), { index: options.index });
+  const places = await placesOf(trust);
   const installer = recognizeInstaller(command, args);
   const refusal = await refuseArguments(installer, process.env);
   if (refusal !== undefined) throw new CliError('usage', refusal.message, [refusal.hint]);
@@ -34,15 +36,17 @@ export async function runInstaller(
       'warning: uv writes the address of the verifying proxy into uv.lock, and the address ends with this command',
     );
   }
-  const opened = await openIndex(trusted);
+  const opened = await openTrust(trust, {
+    onWithheld: ({ project, reason }) => say(`note: of ${project}, ${reason}; they are left out`),
+  });
   try {
-    const run = new VerifiedRun(trusted);
-    const proxy = await startProxy(trusted, { index: opened.index, ...run.listeners });
+    const run = new VerifiedRun(opened.index.url);
+    const proxy = await startProxy(places, { index: opened.index, ...run.listeners });
     try {
       // While the installer starts; whatever fails here fails again, and is reported, when the installer asks.
-      opened.index.refresh().catch(() => undefined);
+      opened.refresh().catch(() => undefined);
       const { simpleUrl } = proxy;
-      const environment = installerEnvironment(process.env, { simpleUrl, cacheFolder: trusted.cacheFolder });
+      const environment = installerEnvironment(process.env, { simpleUrl, cacheFolder: places.cacheFolder });
       return await run.of(command, args, environment);
     } finally {
       await proxy.close();
@@ -54,13 +58,13 @@ export async function runInstaller(
 
 /** One run: the process, what was refused to it, and what the index did not have. */
 class VerifiedRun {
-  readonly #trusted: TrustedIndex;
+  readonly #url: string;
   readonly #absent = new Set<string>();
   #process: InstallerProcess | undefined;
   #verdict: Verdict | undefined;
 
-  constructor(trusted: TrustedIndex) {
-    this.#trusted = trusted;
+  constructor(url: string) {
+    this.#url = url;
   }
 
   readonly listeners = {
@@ -102,6 +106,6 @@ class VerifiedRun {
   #reportAbsent(): void {
     const names = [...this.#absent].slice(0, 10).join(', ');
     const more = this.#absent.size > 10 ? ` and ${this.#absent.size - 10} more` : '';
-    say(`hint: ${this.#trusted.url} has no project named ${names}${more}; its signatures say so`);
+    say(`hint: ${this.#url} has no project named ${names}${more}; its signatures say so`);
   }
 }

@@ -9,7 +9,7 @@ import type { TrustedIndex } from '../proxy/trust-store.ts';
  * @throws the system's error when it cannot listen
  */
 export async function startProxy(
-  trusted: TrustedIndex,
+  trusted: Pick<TrustedIndex, 'addressPath'>,
   options: Omit<ProxyOptions, 'token'>,
 ): Promise<VerifyingProxy> {
   const { port, token } = await readProxyAddress(trusted.addressPath);

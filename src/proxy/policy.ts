@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { matchesName, mostSpecific, type NamePattern } from './name-pattern.ts';
 
 /** What has to hold for a project, whatever the installer asks for. */
@@ -30,6 +31,8 @@ export interface ClientPolicy {
   rulesOf(project: string): ProjectRules;
   /** Whether any rule, route or agreement speaks about single projects; without it there is one index and nothing to check. */
   readonly isPlain: boolean;
+  /** Says the same for equal policies. */
+  readonly digest: string;
   /** What happens to connections to hosts that are no trusted index. */
   readonly unknownHosts: 'refuse' | 'tunnel';
 }
@@ -79,5 +82,11 @@ export function createPolicy(parts: PolicyParts): ClientPolicy {
     isPlain,
     unknownHosts,
     agreements: [...new Set(agreements.values())],
+    digest: digestOf(parts),
   };
+}
+
+function digestOf({ routes, agreements, rules, defaultIndex, unknownHosts }: PolicyParts): string {
+  const text = JSON.stringify([[...routes], [...agreements], rules, defaultIndex, unknownHosts]);
+  return createHash('sha256').update(text).digest('hex');
 }

@@ -11,6 +11,8 @@ export interface SimulatedFile {
   readonly filename: string;
   readonly bytes: Uint8Array;
   readonly metadata?: string;
+  /** `2026-11-22T12:00:00.000000Z` when left out. */
+  readonly uploadTime?: string;
 }
 
 /** Changes what is sent for a path of the tree; `undefined` is a 404, `'cut'` a connection cut half-way. */
@@ -110,13 +112,13 @@ export function flipByte(bytes: Uint8Array): Uint8Array {
   return changed;
 }
 
-function pageFile({ filename, bytes, metadata }: SimulatedFile): PageFile {
+function pageFile({ filename, bytes, metadata, uploadTime }: SimulatedFile): PageFile {
   return {
     filename,
     version: parseDistributionFilename(filename).version,
     sha256: sha256(bytes),
     size: bytes.length,
-    uploadTime: '2026-11-22T12:00:00.000000Z',
+    uploadTime: uploadTime ?? '2026-11-22T12:00:00.000000Z',
     ...(metadata === undefined ? {} : { coreMetadataSha256: sha256(metadata) }),
   };
 }
