@@ -148,13 +148,20 @@ describe('bandersnatch', () => {
     }
   });
 
-  it('verifies the mirror against the index, and drops what the index took away', async () => {
-    expect(await bandersnatch('verify')).toEqual([]);
-    const { code } = await rind(['project', 'delete', 'rennet==2.0', '--yes', '--data', server.folder]);
-    expect(code).toBe(0);
-    await bandersnatch('verify', '--delete', '--json-update');
-    const names = new Set((await mirrored()).keys());
-    expect(names.has(first[3]!.filename)).toBe(false);
-    expect(names.size).toBe(first.length);
+  it('learns of a yank, fetching nothing', async () => {
+    const { code, stderr } = await rind([
+      'release',
+      'yank',
+      'rennet',
+      '2.0',
+      '--reason',
+      'mouldy',
+      '--data',
+      server.folder,
+    ]);
+    expect([code, stderr]).toEqual([0, expect.any(String)]);
+    expect(await bandersnatch('mirror')).toEqual([]);
+    const page = await readFile(join(web, 'simple', 'rennet', 'index.html'), 'utf8');
+    expect(page.match(/data-yanked="mouldy"/g)).toHaveLength(1);
   });
 });
