@@ -28,7 +28,12 @@ const TOOLS: readonly PublishingTool[] = [
     name: 'twine',
     command: ({ tools }, { url, files }) => [
       tools.twine,
-      ...['upload', '--non-interactive', '--disable-progress-bar', '--repository-url', url, ...files],
+      'upload',
+      '--non-interactive',
+      '--disable-progress-bar',
+      '--repository-url',
+      url,
+      ...files,
     ],
     environment: ({ token }) => ({ TWINE_USERNAME: '__token__', TWINE_PASSWORD: token }),
   },
