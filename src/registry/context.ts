@@ -1,6 +1,7 @@
 import type { Executor } from '../db/schema.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { BoundedPool } from './bounded-pool.ts';
+import type { IndexSettingsForm } from './index-settings.ts';
 import type { PublishingSettings } from './publishing-settings.ts';
 import type { SigningEvents } from './signing-events.ts';
 
@@ -14,6 +15,8 @@ export interface RegistryContext {
   readonly inspections: BoundedPool;
   /** Whom trusted publishing believes; the defaults when absent. */
   readonly publishing?: PublishingSettings;
+  /** What indexes are told that were told nothing else; the defaults of their kind when absent. */
+  readonly indexDefaults?: IndexSettingsForm;
   /** Absent where nobody signs over HTTP. */
   readonly signingEvents?: SigningEvents | undefined;
 }

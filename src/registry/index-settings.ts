@@ -35,14 +35,31 @@ const settingsForm = z.strictObject({
 });
 const projectForm = z.strictObject({ limits: limitsForm.optional(), retention: retentionForm.optional() });
 
-/** The settings of an index. Reads one row, so that a change counts from the next upload on. */
-export async function settingsOf(db: Executor, indexId: number): Promise<IndexSettings> {
+/** The settings of an index, over those of the server. Reads one row, so that a change counts from the next upload on. */
+export async function settingsOf(
+  db: Executor,
+  indexId: number,
+  defaults?: IndexSettingsForm,
+): Promise<IndexSettings> {
   const row = await db
     .selectFrom('indexes')
     .select('settings')
     .where('id', '=', indexId)
     .executeTakeFirstOrThrow();
-  return completeSettings(storedSettings(row));
+  return completeSettings(overDefaults(storedSettings(row), defaults));
+}
+
+/** What was said of an index, over what was said of all of them. */
+function overDefaults(said: IndexSettingsForm, defaults: IndexSettingsForm | undefined): IndexSettingsForm {
+  if (defaults === undefined) return said;
+  // An index of another kind than the server's was told so: then its kind decides, not the server's settings.
+  if (said.kind !== undefined && said.kind !== (defaults.kind ?? 'private')) return said;
+  return {
+    kind: said.kind ?? defaults.kind,
+    upload: { ...defaults.upload, ...said.upload },
+    limits: { ...defaults.limits, ...said.limits },
+    retention: { ...defaults.retention, ...said.retention },
+  };
 }
 
 /** What was said of an index. */

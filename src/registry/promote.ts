@@ -21,7 +21,7 @@ import type { UploadPolicy } from './upload-policy.ts';
 import { canonical, chosenFiles } from './release-files.ts';
 
 /** What a promotion needs of the world. Both indexes are of the same server. */
-export interface PromotionContext extends Pick<RegistryContext, 'db' | 'store' | 'clock'> {
+export interface PromotionContext extends Pick<RegistryContext, 'db' | 'store' | 'clock' | 'indexDefaults'> {
   readonly from: RegistryContext['index'];
   readonly to: RegistryContext['index'];
 }
@@ -53,7 +53,7 @@ export async function promoteRelease(
     throw new RegistryError('INVALID_REQUEST', 'A release is promoted from one index to another one.');
   }
   const source = await readSource(db, context, principal, projectNamed(name), version);
-  await judgeMetadata(context, source, (await settingsOf(db, to.id)).upload);
+  await judgeMetadata(context, source, (await settingsOf(db, to.id, context.indexDefaults)).upload);
   await linkObjects(context, source);
   return writeTransaction(db, (tx) => record(tx, context, principal, source, canonical(version)));
 }
@@ -134,7 +134,7 @@ async function record(
     to.id,
     source.files.map(({ filename }) => filename),
   );
-  const settings = await settingsOf(tx, to.id);
+  const settings = await settingsOf(tx, to.id, context.indexDefaults);
   const { limits } = settingsForProject(settings, project);
   const coreMetadata = await metadataOf(tx, source);
   const place = { indexId: to.id, projectId: project.id };
@@ -171,7 +171,7 @@ async function record(
 /** The project in the index promoted to; made with the same owners and maintainers when it is not there. */
 async function openProject(
   tx: Executor,
-  { to }: PromotionContext,
+  { to, indexDefaults }: PromotionContext,
   principal: Principal,
   { project: source }: Source,
   now: Date,
@@ -187,7 +187,7 @@ async function openProject(
     return known;
   }
   await authorizeCreation(tx, principal, to, name);
-  await checkNewName(tx, to.id, name, (await settingsOf(tx, to.id)).upload);
+  await checkNewName(tx, to.id, name, (await settingsOf(tx, to.id, indexDefaults)).upload);
   const project = await ensureProject(tx, { indexId: to.id, name, displayName, now });
   for (const { userId, role } of await listProjectRoles(tx, source.id))
     await setProjectRole(tx, { projectId: project.id, userId, role, now });

@@ -55,7 +55,7 @@ export async function uploadFile(
   const same = await findSameFile(context.db, context.index.id, upload);
   if (same !== undefined) return same;
   requireOpen(known, project);
-  const settings = await settingsOf(context.db, context.index.id);
+  const settings = await settingsOf(context.db, context.index.id, context.indexDefaults);
   if (known === undefined) await checkNewName(context.db, context.index.id, project, settings.upload);
   checkFilePolicy(upload, settings.upload, settingsForProject(settings, known).limits);
   const archive = await context.inspections.run(() => checkArchive(upload));
@@ -142,14 +142,15 @@ async function storeObjects(
 /** The project of an upload; the first upload makes it, and its uploader the owner. May she still? She is asked again, now that nobody else writes. */
 async function openProject(
   tx: Executor,
-  { index }: RegistryContext,
+  { index, indexDefaults }: RegistryContext,
   principal: Principal,
   wanted: { readonly name: string; readonly displayName: string; readonly now: Date },
 ): Promise<ProjectRow> {
   const { name, now } = wanted;
   const known = await findProject(tx, index.id, name);
   await authorizeUpload(tx, principal, index, known, name);
-  if (known === undefined) await checkNewName(tx, index.id, name, (await settingsOf(tx, index.id)).upload);
+  if (known === undefined)
+    await checkNewName(tx, index.id, name, (await settingsOf(tx, index.id, indexDefaults)).upload);
   const project = await ensureProject(tx, { indexId: index.id, ...wanted });
   if (known === undefined) {
     const owner = userOf(principal);
@@ -192,7 +193,7 @@ async function record(
     now,
   });
   await requireFreeFilename(tx, release.id, filename);
-  const settings = await settingsOf(tx, indexId);
+  const settings = await settingsOf(tx, indexId, context.indexDefaults);
   await checkReleaseWindow(tx, release.id, filename, settings.upload, now);
   await checkQuota(tx, project, release, content.length, settingsForProject(settings, project).limits);
   const yanked = await yankOfRelease(tx, release.id);

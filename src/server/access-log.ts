@@ -25,13 +25,22 @@ export class AccessLog {
   /** Writes when the answer has gone out, or the client has gone away. */
   follow(request: IncomingMessage, response: ServerResponse, id: string): void {
     const started = performance.now();
-    response.once('close', () => this.#write(request, response, id, performance.now() - started));
+    const { socket } = request;
+    const before = socket.bytesWritten;
+    response.once('close', () => {
+      const bytes = Math.max(0, socket.bytesWritten - before);
+      this.#write(request, response, id, { bytes, milliseconds: performance.now() - started });
+    });
   }
 
-  #write(request: IncomingMessage, response: ServerResponse, id: string, milliseconds: number): void {
+  #write(
+    request: IncomingMessage,
+    response: ServerResponse,
+    id: string,
+    { bytes, milliseconds }: { readonly bytes: number; readonly milliseconds: number },
+  ): void {
     const { write, originOf, clock } = this.#options;
     const { address, scheme, host } = originOf(request);
-    const length = response.getHeader('content-length');
     const line = JSON.stringify({
       time: clock().toISOString(),
       id,
@@ -42,7 +51,7 @@ export class AccessLog {
       path: (request.url ?? '').split('?', 1)[0]?.slice(0, LONGEST),
       status: response.headersSent ? response.statusCode : 0,
       complete: response.writableFinished,
-      ...(length === undefined ? {} : { length }),
+      bytes,
       milliseconds: Math.round(milliseconds * 10) / 10,
       agent: request.headers['user-agent']?.slice(0, LONGEST),
     });

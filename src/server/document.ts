@@ -24,6 +24,8 @@ interface Encoded {
 export interface Document {
   readonly identity: Encoded;
   readonly gzip: Encoded | undefined;
+  /** A distribution file: parts of it can be asked for, and are sent from the disk. */
+  readonly isFile: boolean;
   /** Bytes it holds in memory. */
   readonly size: number;
 }
@@ -33,6 +35,8 @@ export interface DocumentOptions {
   readonly cacheControl: string;
   /** The request headers that select among documents of one address; Accept-Encoding is added. */
   readonly vary?: string;
+  /** A distribution file: compressed already, and served in ranges too. */
+  readonly isFile?: boolean;
   /** Flat name, value pairs to add. */
   readonly headers?: readonly string[];
 }
@@ -47,18 +51,22 @@ export async function makeDocument(bytes: Uint8Array, options: DocumentOptions):
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const sha256 = createHash('sha256').update(body).digest('hex');
   const identity = encoded(body, `"${sha256}"`, options, []);
-  const zipped = body.length < SMALLEST_COMPRESSED ? body : await gzip(body, { level: 6 });
-  if (zipped.length >= body.length) return { identity, gzip: undefined, size: body.length };
+  const { isFile = false } = options;
+  const zipped = isFile || body.length < SMALLEST_COMPRESSED ? body : await gzip(body, { level: 6 });
+  if (zipped.length >= body.length) return { identity, gzip: undefined, isFile, size: body.length };
   return {
     identity,
+    isFile,
     gzip: encoded(zipped, `"${sha256}-gzip"`, options, ['Content-Encoding', 'gzip']),
     size: body.length + zipped.length,
   };
 }
 
 function encoded(body: Buffer, etag: string, options: DocumentOptions, extra: readonly string[]): Encoded {
-  const vary = options.vary === undefined ? 'Accept-Encoding' : `${options.vary}, Accept-Encoding`;
-  const notModified = ['ETag', etag, 'Cache-Control', options.cacheControl, 'Vary', vary];
+  const selectors = [options.vary, options.isFile === true ? undefined : 'Accept-Encoding'];
+  const vary = selectors.filter((selector) => selector !== undefined).join(', ');
+  const notModified = ['ETag', etag, 'Cache-Control', options.cacheControl];
+  if (vary !== '') notModified.push('Vary', vary);
   return {
     body,
     etag,

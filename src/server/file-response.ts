@@ -5,15 +5,18 @@ import { matchesEtag, parseRange } from './conditional.ts';
 import { problem, ProblemError } from './problem.ts';
 
 /** A distribution file, for download only: no browser may take it for a page of ours. */
-const FILE_HEADERS: readonly string[] = [
+export const DOWNLOAD_HEADERS: readonly string[] = [
   'Accept-Ranges',
   'bytes',
+  'Content-Disposition',
+  'attachment',
+];
+const FILE_HEADERS: readonly string[] = [
+  ...DOWNLOAD_HEADERS,
   'X-Content-Type-Options',
   'nosniff',
   'Content-Type',
   'application/octet-stream',
-  'Content-Disposition',
-  'attachment',
 ];
 
 /**

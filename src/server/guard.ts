@@ -5,41 +5,39 @@ import { authorize } from '../registry/authorize.ts';
 import type { Principal } from '../registry/principal.ts';
 import { problem, ProblemError } from './problem.ts';
 import type { Site } from './site.ts';
+import { countedAddress, TrustedProxies } from './trusted-proxies.ts';
 
 export interface GuardOptions {
   readonly db: Executor;
   readonly authenticator: Authenticator;
-  /** Where a request comes from: the socket's address unless a trusted reverse proxy says otherwise. */
-  readonly addressOf?: (request: IncomingMessage) => string;
-}
-
-/** The peer's address; of IPv6 its /64, which is what one customer gets. */
-export function socketAddress({ socket }: IncomingMessage): string {
-  const address = socket.remoteAddress ?? 'unknown';
-  if (!address.includes(':') || address.startsWith('::ffff:')) return address;
-  return address.split(':').slice(0, 4).join(':');
+  /** Where requests come from: the other end of the connection unless a trusted reverse proxy says otherwise. */
+  readonly proxies?: TrustedProxies;
 }
 
 /** Finds out who asks, and whether they may. */
 export class Guard {
   readonly #db: Executor;
   readonly #authenticator: Authenticator;
-  readonly #addressOf: (request: IncomingMessage) => string;
+  readonly #proxies: TrustedProxies;
 
   constructor(options: GuardOptions) {
     this.#db = options.db;
     this.#authenticator = options.authenticator;
-    this.#addressOf = options.addressOf ?? socketAddress;
+    this.#proxies = options.proxies ?? new TrustedProxies();
   }
 
   /** Who asks; anonymous when the request does not say. @throws RegistryError NOT_AUTHENTICATED, RATE_LIMITED */
   principal(request: IncomingMessage): Promise<Principal> {
-    return this.#authenticator.principal(request.headers.authorization, this.#addressOf(request));
+    return this.#authenticator.principal(request.headers.authorization, this.#address(request));
   }
 
   /** Counts a request of somebody unknown that costs more than a page. @throws RegistryError RATE_LIMITED */
   limitUnknown(request: IncomingMessage): void {
-    this.#authenticator.limitUnknown(this.#addressOf(request));
+    this.#authenticator.limitUnknown(this.#address(request));
+  }
+
+  #address(request: IncomingMessage): string {
+    return countedAddress(this.#proxies.address(request));
   }
 
   /** Lets whoever may read the index pass; an open one costs nothing. @throws RegistryError */

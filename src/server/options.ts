@@ -1,10 +1,13 @@
-import type { IncomingMessage } from 'node:http';
 import type { Executor } from '../db/schema.ts';
+import type { IndexSettingsForm } from '../registry/index-settings.ts';
 import type { PublishingSettings } from '../registry/publishing-settings.ts';
 import type { RateLimitSettings } from '../registry/rate-limit.ts';
 import type { SigningEvents } from '../registry/signing-events.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import type { Check } from './readiness.ts';
 import type { FormLimits } from './received-form.ts';
+import type { ServerMetrics } from './server-metrics.ts';
+import type { TrustedProxies } from './trusted-proxies.ts';
 
 /** Where uploads wait for their signatures; the publisher's thread is behind it. */
 export interface PublicationQueue {
@@ -38,8 +41,20 @@ export interface ServerOptions {
   readonly publishing?: PublishingSettings;
   /** How often somebody may ask. */
   readonly rateLimits?: RateLimitSettings;
-  /** Where a request comes from, when reverse proxies are trusted to say; the socket's address when absent. */
-  readonly addressOf?: (request: IncomingMessage) => string;
+  /** Reverse proxies that are trusted to say where a request comes from; nobody when absent. */
+  readonly proxies?: TrustedProxies;
+  /** Certificate chain and private key in PEM; plain HTTP when absent. */
+  readonly tls?: TlsIdentity;
+  /** Gets a line for each request. */
+  readonly accessLine?: (line: string) => void;
+  /** Everything that is counted; a registry of its own when absent. */
+  readonly metrics?: ServerMetrics;
+  /** Whether the server can do its work, beyond what it finds out by itself. */
+  readonly readiness?: () => Promise<readonly Check[]>;
+  /** Asked for by `/metrics`; looked at for each request, so that it can change. Only this machine is answered when undefined. */
+  readonly metricsToken?: () => string | undefined;
+  /** What an index is told that was told nothing else. */
+  readonly indexDefaults?: IndexSettingsForm;
   /** The version of this program, for the OpenAPI document. */
   readonly version?: string;
   /** The store no longer knows what is on its medium (StorageError SYNC_FAILED): the process must end and start again. */
@@ -49,11 +64,23 @@ export interface ServerOptions {
   readonly signingEvents?: SigningEvents | undefined;
 }
 
+/** What a server proves who it is with. PEM. */
+export interface TlsIdentity {
+  readonly certificate: string | Buffer;
+  readonly key: string | Buffer;
+}
+
 export interface ServerLimits extends FormLimits {
   /** Milliseconds an upload waits for its signatures before it is told to come again. */
   readonly publicationTimeout: number;
   /** Uploads received at a time; the next one is told to come again. */
   readonly maxUploads: number;
+  /** Requests under way at a time that are not answered from memory; uploads are counted apart. */
+  readonly maxRequests: number;
+  /** Milliseconds the process may fall behind before it refuses them. */
+  readonly maxDelay: number;
+  /** Open connections. */
+  readonly maxConnections: number;
   /** Bytes of pages and metadata held in memory. */
   readonly cacheSize: number;
   /** Milliseconds that requests under way get to end when the server stops. */

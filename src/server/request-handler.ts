@@ -4,9 +4,12 @@ import { StorageError } from '../storage/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { IMMUTABLE, sendDocument } from './document.ts';
 import type { DocumentCache, DocumentSource } from './document-cache.ts';
+import type { AccessLog } from './access-log.ts';
+import type { Admission } from './admission.ts';
 import { sendFile } from './file-response.ts';
 import type { Guard } from './guard.ts';
 import type { HomePage } from './home-page.ts';
+import type { Operations } from './operations.ts';
 import type { Log } from './options.ts';
 import { formatOfQuery, PageFormats } from './page-format.ts';
 import { problem, ProblemError, problemOf, sendProblem } from './problem.ts';
@@ -14,8 +17,11 @@ import { discardBody } from './request-body.ts';
 import { MAX_TARGET_LENGTH, parseRequestTarget, type RequestTarget } from './request-target.ts';
 import { findRoute, type Route } from './route.ts';
 import { ROUTE_POLICIES } from './route-policy.ts';
+import type { ServerMetrics } from './server-metrics.ts';
 import type { Site } from './site.ts';
 import { STYLE_SHEET } from './style-sheet.ts';
+import { RequestIds } from './request-ids.ts';
+import type { TrustedProxies } from './trusted-proxies.ts';
 import type { TrustedPublishing } from './trusted-publishing.ts';
 
 /** One index with what only it has. */
@@ -38,6 +44,11 @@ export interface RequestHandlerOptions {
   readonly cache: DocumentCache;
   readonly guard: Guard;
   readonly trustedPublishing: TrustedPublishing;
+  readonly operations: Operations;
+  readonly admission: Admission;
+  readonly metrics: ServerMetrics;
+  readonly proxies: TrustedProxies;
+  readonly accessLog: AccessLog | undefined;
   readonly log: Log;
   /** The path of the public URL without its last `/`; '' when it has none. */
   readonly pathPrefix: string;
@@ -48,31 +59,54 @@ export interface RequestHandlerOptions {
 
 const XML_RPC_IS_GONE =
   'This index has no XML-RPC: read the simple API as JSON (bandersnatch: api-method = simple), or /pypi/<project>/json.';
+/** What is answered however busy the server is: it is cheap, or bounded elsewhere. */
+const UNBOUNDED: ReadonlySet<Route['kind']> = new Set([
+  'health',
+  'readiness',
+  'metrics',
+  'upload',
+  'xml-rpc',
+]);
+
+type ReadingRoute = Exclude<
+  Route,
+  {
+    kind:
+      'health' | 'readiness' | 'metrics' | 'upload' | 'api' | 'xml-rpc' | 'oidc-audience' | 'oidc-mint-token';
+  }
+>;
 const NOT_FOUND = 'There is nothing at this address.';
 
 /** Answers every request. Documents that are in memory and fresh go out without a promise; everything else takes the long way. */
 export class RequestHandler {
   readonly #options: RequestHandlerOptions;
   readonly #formats = new PageFormats();
+  readonly #ids: RequestIds;
 
   constructor(options: RequestHandlerOptions) {
     this.#options = options;
+    this.#ids = new RequestIds(options.proxies);
   }
 
   /** The listener for node:http; never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void {
     const { method, url = '/' } = request;
+    const { metrics, accessLog } = this.#options;
+    accessLog?.follow(request, response, this.#ids.of(request));
     if (method === 'GET' || method === 'HEAD') {
       const { cache, pathPrefix } = this.#options;
       const path = pathPrefix !== '' && url.startsWith(`${pathPrefix}/`) ? url.slice(pathPrefix.length) : url;
       const format = path.endsWith('/') ? this.#formats.of(request.headers.accept) : '';
       const document = format === undefined ? undefined : cache.fresh(format + path);
-      if (document !== undefined) {
+      if (document !== undefined && !(document.isFile && request.headers.range !== undefined)) {
         sendDocument(request, response, document);
+        metrics.answered(response.statusCode);
         return;
       }
     }
-    this.#answer(request, response).catch((error: unknown) => this.#fail(request, response, error));
+    this.#answer(request, response)
+      .catch((error: unknown) => this.#fail(request, response, error))
+      .finally(() => metrics.answered(response.statusCode));
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -86,8 +120,32 @@ export class RequestHandler {
     const { mounted, route } = found;
     const { methods, access } = ROUTE_POLICIES[route.kind];
     requireMethod(request.method, methods);
-    if (access === 'read') await this.#options.guard.requireRead(request, mounted.site);
+    if (UNBOUNDED.has(route.kind)) return this.#dispatch(mounted, route, target, request, response);
+    const { admission, guard } = this.#options;
+    admission.enter();
+    try {
+      if (access === 'read') await guard.requireRead(request, mounted.site);
+      await this.#dispatch(mounted, route, target, request, response);
+    } finally {
+      admission.leave();
+    }
+  }
+
+  async #dispatch(
+    mounted: MountedSite,
+    route: Route,
+    target: RequestTarget,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { operations } = this.#options;
     switch (route.kind) {
+      case 'health':
+        return operations.health(request, response);
+      case 'readiness':
+        return operations.readiness(request, response);
+      case 'metrics':
+        return operations.metrics(request, response);
       case 'api':
         return mounted.api(route.path, target.query, request, response);
       case 'xml-rpc':
@@ -117,7 +175,7 @@ export class RequestHandler {
 
   async #read(
     { site, home }: MountedSite,
-    route: Exclude<Route, { kind: 'upload' | 'api' | 'xml-rpc' | 'oidc-audience' | 'oidc-mint-token' }>,
+    route: ReadingRoute,
     target: RequestTarget,
     request: IncomingMessage,
     response: ServerResponse,
@@ -129,8 +187,6 @@ export class RequestHandler {
         return send(`home ${site.name}`, home.source());
       case 'style-sheet':
         return send(target.path, STYLE_SHEET);
-      case 'health':
-        return sendHealth(request, response);
       case 'redirect':
         return sendRedirect(response, route.location, site.cacheControl('public, max-age=3600'));
       case 'project-list': {
@@ -154,7 +210,7 @@ export class RequestHandler {
       case 'core-metadata':
         return send(target.path, site.coreMetadata(route.path));
       case 'file':
-        return this.#sendObject(site, route, request, response);
+        return this.#sendObject(site, route, target, request, response);
     }
   }
 
@@ -172,14 +228,19 @@ export class RequestHandler {
   async #sendObject(
     site: Site,
     route: Extract<Route, { kind: 'file' }>,
+    target: RequestTarget,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
+    // A part of a file is read from the disk; a small one that was asked for before goes out of memory.
+    if (request.headers.range === undefined && site.isSmallFile(route.path)) {
+      return this.#sendFrom(site.cacheKey(target.path), site.smallFile(route.path), request, response);
+    }
     const object = await this.#options.store.open(site.tree.plain(route.path));
     if (object === undefined) throw new ProblemError(problem(404, NOT_FOUND));
     let etag: string;
     try {
-      etag = await site.fileEtag(route.filename, route.sha256, object.etag);
+      etag = await site.fileEtag(route, object);
     } catch (error) {
       await object.close();
       throw error;
@@ -204,7 +265,8 @@ export class RequestHandler {
     if (isClientGone(error)) return;
     const answer = problemOf(error);
     if (answer.status === 500) {
-      this.#options.log.error({ err: error, method: request.method, url: request.url }, 'request failed');
+      const id = this.#ids.of(request);
+      this.#options.log.error({ err: error, id, method: request.method, url: request.url }, 'request failed');
     }
     if (error instanceof StorageError && error.code === 'SYNC_FAILED') this.#options.onFatal(error);
     // Half an answer cannot become another one: cut the connection, so that the client does not take it for whole.
@@ -214,7 +276,8 @@ export class RequestHandler {
     }
     const { 'user-agent': userAgent } = request.headers;
     const accept = isApiRequest(request) ? 'application/problem+json' : request.headers.accept;
-    sendProblem(response, answer, { accept, userAgent, isHead: request.method === 'HEAD' });
+    const headers = [...(answer.headers ?? []), 'X-Request-Id', this.#ids.of(request)];
+    sendProblem(response, { ...answer, headers }, { accept, userAgent, isHead: request.method === 'HEAD' });
     discardBody(request, this.#options.maxDiscarded);
   }
 }
@@ -238,19 +301,6 @@ function requireMethod(method: string | undefined, allowed: string): void {
   throw new ProblemError(
     problem(405, `This address answers ${allowed.replace(', ', ' and ')} only.`, ['Allow', allowed]),
   );
-}
-
-async function sendHealth(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const body = 'ok\n';
-  response.writeHead(200, [
-    'Content-Type',
-    'text/plain; charset=utf-8',
-    'Content-Length',
-    String(body.length),
-    'Cache-Control',
-    'no-store',
-  ]);
-  response.end(request.method === 'HEAD' ? undefined : body);
 }
 
 /** The location is relative to the address asked for, so it holds under any host and any prefix. */

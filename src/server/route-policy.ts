@@ -8,9 +8,10 @@ export interface RoutePolicy {
    * 'public': everybody, always; only for what says nothing about an index.
    * 'read': whoever may read the index.
    * 'upload': whoever may upload to the index; the project is asked about once the form is read.
+   * 'operator': this machine, or whoever has the token of the metrics (operations.ts).
    * 'endpoint': as the endpoint of the API table says (server/api/endpoint.ts).
    */
-  readonly access: 'public' | 'read' | 'upload' | 'endpoint';
+  readonly access: 'public' | 'read' | 'upload' | 'operator' | 'endpoint';
 }
 
 const READING = 'GET, HEAD';
@@ -20,6 +21,8 @@ const READ: RoutePolicy = { methods: READING, access: 'read' };
 export const ROUTE_POLICIES: Readonly<Record<Route['kind'], RoutePolicy>> = {
   home: READ,
   health: { methods: READING, access: 'public' },
+  readiness: { methods: READING, access: 'public' },
+  metrics: { methods: READING, access: 'operator' },
   upload: { methods: 'POST', access: 'upload' },
   'project-list': READ,
   'style-sheet': READ,

@@ -8,7 +8,7 @@ export type LogPart = NonNullable<ReturnType<typeof parseLogPath>>;
 
 /** What a path of one index means. Paths are relative to the index and decoded. */
 export type Route =
-  | { readonly kind: 'home' | 'health' | 'upload' | 'project-list' | 'style-sheet' }
+  | { readonly kind: 'home' | 'health' | 'readiness' | 'metrics' | 'upload' | 'project-list' | 'style-sheet' }
   /** `location` is relative, built from checked names only. */
   | { readonly kind: 'redirect'; readonly location: string }
   | { readonly kind: 'project-page'; readonly project: string }
@@ -55,6 +55,10 @@ export function findRoute(path: string): Route | undefined {
       return { kind: 'home' };
     case '/healthz':
       return { kind: 'health' };
+    case '/readyz':
+      return { kind: 'readiness' };
+    case '/metrics':
+      return { kind: 'metrics' };
     case '/legacy':
     case '/legacy/':
       return { kind: 'upload' };

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { lastSerial } from '../db/feeds.ts';
 import { findFile } from '../db/files.ts';
 import { findProject, listProjects } from '../db/projects.ts';
@@ -7,16 +8,21 @@ import { PAGE_CONTENT_TYPES, renderIndexHtml, renderIndexJson, type PageFormat }
 import { feedDocument, type FeedName } from '../registry/feeds.ts';
 import { documentState, projectDocument } from '../registry/project-document.ts';
 import { ServedTree } from '../repository/served-tree.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
+import type { ObjectStore, OpenObject } from '../storage/object-store.ts';
 import type { DocumentSource } from './document-cache.ts';
 import { IMMUTABLE, REVALIDATE, type DocumentOptions } from './document.ts';
-import { PAGE_PATHS, type LogPart } from './route.ts';
+import { DOWNLOAD_HEADERS } from './file-response.ts';
+import { PAGE_PATHS, type LogPart, type Route } from './route.ts';
 
 /** Milliseconds a page is given out before the store is asked whether it changed; uploads through this process forget it at once. */
 const PAGE_LIFETIME = 1_000;
 const IMMUTABLE_LIFETIME = 60_000;
 /** Larger objects are streamed, not held in memory. */
 export const MAX_DOCUMENT_SIZE = 16 * 1024 ** 2;
+
+/** Files up to this size are held in memory among the pages. */
+const SMALL_FILE = 256 * 1024;
+const REMEMBERED_FILES = 20_000;
 
 const FORMATS: readonly PageFormat[] = ['json', 'html', 'text-html'];
 /** The header by which mirrors know how new an answer is. */
@@ -42,6 +48,10 @@ export class Site {
   readonly #db: Executor;
   readonly #store: ObjectStore;
   readonly #serverUrl: () => string;
+  /** What is known of files that were asked for, by path. */
+  readonly #files = new LRUCache<string, { readonly etag: string; readonly isSmall: boolean }>({
+    max: REMEMBERED_FILES,
+  });
 
   /** `url` gives the public address of the server with its last `/`; it is known only once the server listens. */
   constructor(
@@ -141,11 +151,33 @@ export class Site {
     };
   }
 
-  /** The entity tag of a file, with its quotes: its sha256 where it is known, else what the store says. */
-  async fileEtag(filename: string, sha256: string | undefined, storeEtag: string): Promise<string> {
-    if (sha256 !== undefined) return `"${sha256}"`;
-    const row = await findFile(this.#db, this.id, filename);
-    return `"${row?.sha256 ?? storeEtag}"`;
+  /** Whether a file was seen before and is small enough to be held in memory. */
+  isSmallFile(path: string): boolean {
+    return this.#files.get(path)?.isSmall === true;
+  }
+
+  /** A small file, as a document. */
+  smallFile(path: string): DocumentSource {
+    return this.#object(path, {
+      contentType: 'application/octet-stream',
+      cacheControl: IMMUTABLE,
+      isFile: true,
+      headers: DOWNLOAD_HEADERS,
+    });
+  }
+
+  /** The entity tag of a file, with its quotes: its sha256 where it is known, else what the store says. Remembered: under its name a file never changes. */
+  async fileEtag(
+    { path, filename, sha256 }: Extract<Route, { kind: 'file' }>,
+    object: Pick<OpenObject, 'etag' | 'length'>,
+  ): Promise<string> {
+    const known = this.#files.get(path);
+    if (known !== undefined) return known.etag;
+    const digest = sha256 ?? (await findFile(this.#db, this.id, filename))?.sha256;
+    if (digest === undefined) return `"${object.etag}"`;
+    const etag = `"${digest}"`;
+    this.#files.set(path, { etag, isSmall: object.length <= SMALL_FILE });
+    return etag;
   }
 
   /** Every address whose document a publication of the project changes, as the cache knows them. */

@@ -1,6 +1,7 @@
 import { parseIndexPath } from '../pypi/layout.ts';
 import type { DocumentCache } from './document-cache.ts';
 import type { MountedSite } from './request-handler.ts';
+import type { Site } from './site.ts';
 
 /** An index by its number and its name. */
 interface IndexName {
@@ -22,6 +23,11 @@ export class Sites {
 
   get byName(): ReadonlyMap<string, MountedSite> {
     return this.#byName;
+  }
+
+  /** Those that are served now. */
+  all(): readonly Site[] {
+    return [...this.#byName.values()].map(({ site }) => site);
   }
 
   mount(index: IndexName): void {
@@ -48,7 +54,9 @@ export class Sites {
       const parsed = parseIndexPath(path);
       if (parsed === undefined) continue;
       projects.add(parsed.project);
-      if (parsed.kind === 'file') this.#cache.forget(site.cacheKey(`${site.mountPath}/${path}.metadata`));
+      if (parsed.kind !== 'file') continue;
+      this.#cache.forget(site.cacheKey(`${site.mountPath}/${path}`));
+      this.#cache.forget(site.cacheKey(`${site.mountPath}/${path}.metadata`));
     }
     for (const project of projects) {
       for (const address of site.addressesOf(project)) this.#cache.forget(address);

@@ -1,20 +1,25 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
 import { Authenticator } from '../registry/authenticator.ts';
 import { BoundedPool } from '../registry/bounded-pool.ts';
+import { RegistryError } from '../registry/errors.ts';
 import { IdentityVerifier } from '../registry/identity-token.ts';
 import { DEFAULT_PUBLISHING_SETTINGS } from '../registry/publishing-settings.ts';
+import { AccessLog } from './access-log.ts';
 import { AccessWatch } from './access-watch.ts';
+import { Admission } from './admission.ts';
 import { Api } from './api/api.ts';
 import { ENDPOINTS } from './api/endpoints.ts';
 import { DocumentCache } from './document-cache.ts';
 import { Guard, refuseCrossSite } from './guard.ts';
 import { HomePage } from './home-page.ts';
-import type { ServerLimits, ServerOptions } from './options.ts';
+import { Listener } from './listener.ts';
+import { Operations } from './operations.ts';
+import type { ServerLimits, ServerOptions, TlsIdentity } from './options.ts';
 import { DEFAULT_FORM_LIMITS } from './received-form.ts';
 import { RequestHandler } from './request-handler.ts';
+import { ServerMetrics } from './server-metrics.ts';
 import { Site } from './site.ts';
 import { Sites } from './sites.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
 import { TrustedPublishing } from './trusted-publishing.ts';
 import { handleUpload, UploadGate } from './upload-route.ts';
 
@@ -23,15 +28,15 @@ export const DEFAULT_LIMITS: ServerLimits = {
   ...DEFAULT_FORM_LIMITS,
   publicationTimeout: 30_000,
   maxUploads: 64,
+  maxRequests: 1_024,
+  maxDelay: 2_000,
+  maxConnections: 10_000,
   cacheSize: 128 * 1024 ** 2,
   shutdownTimeout: 35_000,
 };
 
 /** Archives opened at a time: as many as there are threads behind Node's file and zlib calls. */
 const INSPECTIONS = { concurrency: 4, queueLength: 256 };
-/** Milliseconds for a request's head; for a whole request; without a byte in either direction; between two requests. */
-const TIMEOUTS = { headers: 20_000, request: 3_600_000, idle: 120_000, keepAlive: 75_000 };
-const CONNECTIONS_CHECK = 5_000;
 const FORM_OVERHEAD = 16 * 1024 ** 2;
 
 /** A server that listens. */
@@ -45,6 +50,8 @@ export interface RunningServer {
   unmount(name: string): void;
   /** Pages in memory are old: something was published. */
   published(event: { readonly indexId: number; readonly changedPaths: readonly string[] }): void;
+  /** Shows another certificate to new connections; does nothing on a server without TLS. Throws when the two do not fit; then the old one stays. */
+  changeTls(tls: TlsIdentity): void;
   /** Takes no new connections, lets requests under way end, then resolves. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -60,11 +67,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     clock,
     ...optional('limits', options.rateLimits),
   });
-  const guard = new Guard({ db: options.db, authenticator, ...optional('addressOf', options.addressOf) });
-  const sites = mountSites({ ...options, clock }, limits, { cache, guard, url: () => url });
+  const proxies = options.proxies ?? new TrustedProxies();
+  const guard = new Guard({ db: options.db, authenticator, proxies });
+  const metrics = options.metrics ?? new ServerMetrics(options.version);
+  const admission = new Admission(limits);
+  const shared = { cache, guard, metrics, url: () => url };
+  const sites = mountSites({ ...options, clock }, limits, shared);
+  countAdmission(metrics, admission);
   const access = new AccessWatch({
     db: options.db,
-    sites: () => [...sites.byName.values()].map(({ site }) => site),
+    sites: () => sites.all(),
     cache,
     log: options.log,
   });
@@ -73,6 +85,22 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     cache,
     guard,
     trustedPublishing: mountTrustedPublishing({ ...options, clock }, guard, () => url),
+    operations: new Operations({
+      readiness: {
+        db: options.db,
+        store: options.store,
+        clock,
+        sites: () => sites.all(),
+        more: options.readiness,
+      },
+      metrics,
+      metricsToken: options.metricsToken,
+      log: options.log,
+    }),
+    admission,
+    metrics,
+    proxies,
+    accessLog: accessLogOf(options, proxies, clock),
     sites: sites.byName,
     store: options.store,
     log: options.log,
@@ -80,17 +108,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     maxDiscarded: limits.maxFileSize + FORM_OVERHEAD,
     onFatal: options.onFatal ?? (() => undefined),
   });
-  const server = createServer(
-    { connectionsCheckingInterval: CONNECTIONS_CHECK, keepAlive: true },
-    (req, res) => handler.handle(req, res),
-  );
-  server.headersTimeout = TIMEOUTS.headers;
-  server.requestTimeout = TIMEOUTS.request;
-  server.keepAliveTimeout = TIMEOUTS.keepAlive;
-  server.timeout = TIMEOUTS.idle;
-  server.on('clientError', answerClientError);
-  const port = await listen(server, options.host, options.port);
-  if (url === '') url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}/`;
+  const listener = new Listener((request, response) => handler.handle(request, response), {
+    tls: options.tls,
+    maxConnections: limits.maxConnections,
+  });
+  const port = await listener.listen(options.host, options.port);
+  if (url === '') url = listener.url(options.host);
+  admission.start();
+  metrics.start();
   return {
     url,
     port,
@@ -100,7 +125,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     unmount: (name) => sites.unmount(name),
     published: (event) => sites.published(event),
-    close: closer(server, limits.shutdownTimeout, () => access.stop()),
+    changeTls: (tls) => listener.changeTls(tls),
+    close: () => {
+      for (const part of [access, admission, metrics]) part.stop();
+      return listener.close(limits.shutdownTimeout);
+    },
   };
 }
 
@@ -125,10 +154,16 @@ function mountTrustedPublishing(
 function mountSites(
   options: ServerOptions & { readonly clock: () => Date },
   limits: ServerLimits,
-  shared: { readonly cache: DocumentCache; readonly guard: Guard; readonly url: () => string },
+  shared: {
+    readonly cache: DocumentCache;
+    readonly guard: Guard;
+    readonly metrics: ServerMetrics;
+    readonly url: () => string;
+  },
 ): Sites {
-  const { db, store, queue, log, clock } = options;
-  const { cache, guard, url } = shared;
+  const { db, store, log, clock } = options;
+  const { cache, guard, metrics, url } = shared;
+  const queue = metrics.measured(options.queue);
   const inspections = new BoundedPool(INSPECTIONS);
   const gate = new UploadGate(limits.maxUploads);
   return new Sites(
@@ -143,6 +178,7 @@ function mountSites(
         inspections,
         signingEvents: options.signingEvents,
         ...optional('publishing', options.publishing),
+        ...optional('indexDefaults', options.indexDefaults),
       };
       const published = (project: string): void =>
         site.addressesOf(project).forEach((address) => cache.forget(address));
@@ -161,7 +197,9 @@ function mountSites(
         home: new HomePage(site, { db, store, url, clock }),
         upload: async (request, response) => {
           refuseCrossSite(request);
-          await handleUpload(environment, gate, await guard.principal(request), request, response);
+          const upload = async (): Promise<string> =>
+            handleUpload(environment, gate, await guard.principal(request), request, response);
+          await countUpload(metrics, upload);
         },
         api: (path, query, request, response) => api.answer(path, query, request, response),
       };
@@ -170,47 +208,35 @@ function mountSites(
   );
 }
 
-function listen(server: Server, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
+function accessLogOf(
+  { accessLine }: ServerOptions,
+  proxies: TrustedProxies,
+  clock: () => Date,
+): AccessLog | undefined {
+  if (accessLine === undefined) return undefined;
+  return new AccessLog({ write: accessLine, originOf: (request) => proxies.origin(request), clock });
 }
 
-function closer(server: Server, timeout: number, stop: () => void): () => Promise<void> {
-  let closing: Promise<void> | undefined;
-  return () => {
-    closing ??= new Promise((resolve) => {
-      stop();
-      const idle = setInterval(() => server.closeIdleConnections(), 50);
-      const deadline = setTimeout(() => server.closeAllConnections(), timeout);
-      server.close(() => {
-        clearInterval(idle);
-        clearTimeout(deadline);
-        resolve();
-      });
-      server.closeIdleConnections();
-    });
-    return closing;
-  };
+function countAdmission({ registry }: ServerMetrics, admission: Admission): void {
+  registry.gauge('rind_requests_under_way', 'Requests that are not answered from memory.', () => [
+    { value: admission.underWay },
+  ]);
+  registry.gauge(
+    'rind_requests_refused_total',
+    'Requests refused because the server was busy.',
+    () => [{ value: admission.refused }],
+    'counter',
+  );
 }
 
-const CLIENT_ERRORS = new Map([
-  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
-  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
-]);
-
-/** What is no HTTP request gets a short answer and no second chance on this connection. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
+async function countUpload({ uploads }: ServerMetrics, upload: () => Promise<string>): Promise<void> {
+  try {
+    uploads.add(await upload());
+  } catch (error) {
+    const isWaiting = error instanceof RegistryError && error.code === 'NOT_YET_SIGNED';
+    uploads.add(isWaiting ? 'not-yet-signed' : 'refused');
+    throw error;
   }
-  const status = CLIENT_ERRORS.get(error.code ?? '') ?? '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 function withSlash(url: string): string {

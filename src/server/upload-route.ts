@@ -50,7 +50,7 @@ export class UploadGate {
 
 /**
  * The legacy upload API (`POST /legacy/`): who, may they, the form, the file, then wait until it is signed and public.
- * The 200 means all of that.
+ * The 200 means all of that. Resolves with what was done.
  *
  * @throws RegistryError, ProblemError
  */
@@ -60,7 +60,7 @@ export async function handleUpload(
   principal: Principal,
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<void> {
+): Promise<UploadOutcome['outcome']> {
   const { context, queue, limits, log } = environment;
   // Before a byte of the file is read: has she any business uploading here?
   await authorize(context.db, principal, 'upload', { index: context.index });
@@ -81,6 +81,7 @@ export async function handleUpload(
   }
   environment.published(project);
   sendAccepted(response, upload);
+  return outcome;
 }
 
 async function receiveAndStore(

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, type BigIntStats } from 'node:fs';
 import { mkdir, open, opendir, readdir, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -30,6 +30,8 @@ export interface PosixStoreOptions {
   readonly faults?: FaultInjector | undefined;
 }
 
+/** Bytes read at a time when an object is streamed: each read is a trip through the thread pool. */
+const CHUNK = 128 * 1024;
 /** From so many objects on, one sync of the whole file system is cheaper than one for each. */
 const BULK = 256;
 
@@ -68,10 +70,11 @@ export class PosixStore implements ObjectStore {
 
   async read(key: string, options: { readonly maxLength?: number } = {}): Promise<Uint8Array | undefined> {
     checkObjectKey(key);
-    const file = await this.#openFile(key);
-    if (file === undefined) return undefined;
+    const opened = await this.#openFile(key);
+    if (opened === undefined) return undefined;
+    const { file } = opened;
     try {
-      const { size } = await file.stat();
+      const size = Number(opened.stats.size);
       const { maxLength = Number.MAX_SAFE_INTEGER } = options;
       if (size > maxLength) {
         throw new StorageError('OBJECT_TOO_LARGE', `${key} has ${size} bytes, more than ${maxLength}.`, {
@@ -88,9 +91,8 @@ export class PosixStore implements ObjectStore {
 
   async open(key: string): Promise<OpenObject | undefined> {
     checkObjectKey(key);
-    const file = await this.#openFile(key);
-    if (file === undefined) return undefined;
-    return { ...statOf(await file.stat({ bigint: true })), ...streamsOf(file) };
+    const opened = await this.#openFile(key);
+    return opened === undefined ? undefined : { ...statOf(opened.stats), ...streamsOf(opened.file) };
   }
 
   async stat(key: string): Promise<ObjectStat | undefined> {
@@ -292,11 +294,12 @@ export class PosixStore implements ObjectStore {
     }
   }
 
-  async #openFile(key: string): Promise<FileHandle | undefined> {
+  async #openFile(key: string): Promise<{ file: FileHandle; stats: BigIntStats } | undefined> {
     let file: FileHandle | undefined;
     try {
       file = await open(this.#writer.path(key), constants.O_RDONLY);
-      if ((await file.stat()).isFile()) return file;
+      const stats = await file.stat({ bigint: true });
+      if (stats.isFile()) return { file, stats };
     } catch (error) {
       if (!isAbsent(error)) throw toStorageError(error, `open ${key}`, key);
     }
@@ -327,7 +330,7 @@ function streamsOf(file: FileHandle): Pick<OpenObject, 'stream' | 'close'> {
   return {
     stream: (range?: ByteRange) => {
       // Without a start it would continue where the last stream stopped.
-      const stream = file.createReadStream({ start: 0, ...range, autoClose: false });
+      const stream = file.createReadStream({ start: 0, ...range, autoClose: false, highWaterMark: CHUNK });
       streams.add(stream);
       stream.once('close', () => streams.delete(stream));
       return stream;
