@@ -79,7 +79,7 @@ function asCliError(error: unknown): CliError {
     const isConflict = error.code === 'conflict';
     return new CliError(isConflict ? 'verification' : 'failure', error.message, [
       isConflict
-        ? 'nothing was fetched; rind trust show URL tells what is trusted here'
+        ? 'nothing was installed; rind trust show URL tells what is trusted here'
         : 'docs/trust.md has the form',
     ]);
   }

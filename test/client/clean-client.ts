@@ -30,8 +30,12 @@ export class CleanClient {
     };
   }
 
-  run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
-    return rind(args, { env: { ...this.environment, ...env }, cwd: this.home });
+  run(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    cwd: string = this.home,
+  ): Promise<Finished> {
+    return rind(args, { env: { ...this.environment, ...env }, cwd });
   }
 
   async trust(index: SimulatedIndex): Promise<Finished> {

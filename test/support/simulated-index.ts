@@ -56,17 +56,41 @@ export class SimulatedIndex {
 
   /** Adds or replaces a project and publishes it. `unlisted` files stand on the page, but no role signs them. */
   addProject(name: string, files: readonly SimulatedFile[], unlisted: readonly string[] = []): void {
+    this.repository.publishAll(...this.#signProject(name, files, unlisted, binOf));
+  }
+
+  /** Adds a project that signs with a key of its own, by the role `project-<name>` before the bins. */
+  addClaimedProject(name: string, files: readonly SimulatedFile[]): void {
+    const role = `project-${name}`;
+    const paths = [`simple/${name}/*`, `packages/${name}/*`];
+    this.repository.addDelegation('targets', role, { paths, terminating: true });
+    const roles = this.repository.role('targets').delegations?.roles ?? [];
+    roles.unshift(...roles.splice(-1));
+    this.repository.publishAll(...this.#signProject(name, files, [], () => role));
+  }
+
+  /** Returns the roles that changed. */
+  #signProject(
+    name: string,
+    files: readonly SimulatedFile[],
+    unlisted: readonly string[],
+    roleOf: (path: string) => string,
+  ): readonly string[] {
     const pageFiles = files.map((file) => pageFile(file));
     const page = { name, files: pageFiles };
-    const paths = [this.#sign(simpleJsonPath(name), renderProjectJson(page))];
-    paths.push(this.#sign(simpleHtmlPath(name), renderProjectHtml(page)));
+    const sign = (path: string, bytes: Uint8Array): string => {
+      this.repository.addTarget(roleOf(path), path, bytes);
+      return roleOf(path);
+    };
+    const roles = [sign(simpleJsonPath(name), renderProjectJson(page))];
+    roles.push(sign(simpleHtmlPath(name), renderProjectHtml(page)));
     for (const { filename, bytes, metadata } of files) {
       if (metadata !== undefined)
         this.#unsigned.set(metadataSidecarPath(name, filename), Buffer.from(metadata));
       if (unlisted.includes(filename)) this.#unsigned.set(packagePath(name, filename), bytes);
-      else paths.push(this.#sign(packagePath(name, filename), bytes));
+      else roles.push(sign(packagePath(name, filename), bytes));
     }
-    this.repository.publishAll(...paths.map(binOf));
+    return roles;
   }
 
   /** Changes every answer whose path matches, until `behave`. */
@@ -81,11 +105,6 @@ export class SimulatedIndex {
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  #sign(path: string, bytes: Uint8Array): string {
-    this.repository.addTarget(binOf(path), path, bytes);
-    return path;
   }
 
   #bytes(path: string): Uint8Array | undefined {

@@ -1,0 +1,270 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { readSelfSignedRoot } from '../../src/proxy/trusted-root.ts';
+import { SimulatedIndex } from '../support/simulated-index.ts';
+import { makeWheel } from '../tools/distribution.ts';
+import type { Finished } from '../tools/process.ts';
+import { createVirtualEnvironment, pythonTools } from '../tools/python-tools.ts';
+import { buildRind, scratchFolder } from '../tools/rind-program.ts';
+import { whenAvailable } from '../tools/unavailable.ts';
+import { CleanClient, served } from './clean-client.ts';
+
+const tools = whenAvailable(pythonTools);
+let scratch: Awaited<ReturnType<typeof scratchFolder>>;
+let index: SimulatedIndex;
+/** Another index, by other people. */
+let other: SimulatedIndex;
+let counter = 0;
+
+beforeAll(async () => {
+  await buildRind();
+  scratch = await scratchFolder('trust');
+  [index, other] = await Promise.all([SimulatedIndex.start(), SimulatedIndex.start()]);
+  const young = new Date(Date.now() - 3_600_000).toISOString().replace('Z', '000Z');
+  const old = '2020-01-01T00:00:00.000000Z';
+  index.addProject('demo', [
+    { ...wheel('demo', '1.0'), uploadTime: old },
+    { ...wheel('demo', '2.0'), uploadTime: young },
+  ]);
+  index.addProject('acme-core', [wheel('acme-core', '1.0')]);
+  index.addClaimedProject('claimed', [wheel('claimed', '1.0')]);
+  other.addProject('acme-core', [wheel('acme-core', '9.0')]);
+  other.addProject('acme-stolen', [wheel('acme-stolen', '9.0')]);
+  other.addProject('public', [wheel('public', '1.0')]);
+  for (const each of [index, other]) each.addProject('agreed', [wheel('agreed', '1.0')]);
+  index.addProject('disputed', [wheel('disputed', '1.0')]);
+  other.addProject('disputed', [served(makeWheel({ name: 'disputed', version: '1.0', build: 'evil' }))]);
+});
+
+afterAll(async () => {
+  await index?.close();
+  await other?.close();
+  await scratch?.remove();
+});
+
+afterEach(() => {
+  index.behave();
+  other.behave();
+});
+
+function wheel(name: string, version: string): ReturnType<typeof served> {
+  return served(makeWheel({ name, version }));
+}
+
+/** A project in a folder of its own, cloned by somebody whose machine knows nothing. */
+class Checkout {
+  readonly client: CleanClient;
+  readonly folder: string;
+  #python = '';
+
+  private constructor(client: CleanClient) {
+    this.client = client;
+    this.folder = join(client.home, 'checkout', 'deep');
+  }
+
+  static async create(settings: string): Promise<Checkout> {
+    counter += 1;
+    const client = await CleanClient.create(join(scratch.path, `home-${counter}`), tools.value.bin);
+    const checkout = new Checkout(client);
+    await mkdir(checkout.folder, { recursive: true });
+    await checkout.commit(settings);
+    const bin = await createVirtualEnvironment(join(client.home, 'venv'), { withPip: false });
+    checkout.#python = join(bin, 'python');
+    return checkout;
+  }
+
+  /** pyproject.toml stands one folder above the working folder. */
+  commit(settings: string): Promise<void> {
+    return writeFile(join(dirname(this.folder), 'pyproject.toml'), `[project]\nname = "x"\n${settings}`);
+  }
+
+  install(tool: 'pip' | 'uv', ...args: string[]): Promise<Finished> {
+    return this.client.run(
+      tool === 'pip'
+        ? ['pip', '--python', this.#python, 'install', '--no-cache-dir', ...args]
+        : ['run', '--', 'uv', 'pip', 'install', '--no-cache', '--python', this.#python, ...args],
+      {},
+      this.folder,
+    );
+  }
+
+  async installed(): Promise<string[]> {
+    const libraries = join(dirname(dirname(this.#python)), 'lib');
+    const [version = ''] = await readdir(libraries);
+    const names = await readdir(join(libraries, version, 'site-packages'));
+    return names.filter((name) => name.endsWith('.dist-info')).toSorted();
+  }
+}
+
+interface Entry {
+  readonly from: SimulatedIndex;
+  readonly name: string;
+  readonly projects?: readonly string[];
+  readonly sha256?: string;
+}
+
+function tableOf({ from, name, projects, sha256 = rootSha256(from, 1) }: Entry): string {
+  const names = projects === undefined ? '' : `projects = ${JSON.stringify(projects)}\n`;
+  return `[[tool.rind.index]]\nname = "${name}"\nurl = "${from.url}"\nroot-sha256 = "${sha256}"\n${names}`;
+}
+
+/** Of the file as it is fetched. */
+function rootSha256(from: SimulatedIndex, version: number): string {
+  const bytes = from.repository.files.get(`metadata/${version}.root.json`) ?? Buffer.alloc(0);
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+async function signedSha256(from: SimulatedIndex, version: number): Promise<string> {
+  const bytes = from.repository.files.get(`metadata/${version}.root.json`) ?? Buffer.alloc(0);
+  return (await readSelfSignedRoot(bytes)).fingerprint;
+}
+
+describe('[tool.rind] in a checkout', () => {
+  it.each(['pip', 'uv'] as const)('is all that a clean machine needs to install with %s', async (tool) => {
+    const checkout = await Checkout.create(tableOf({ from: index, name: 'acme' }));
+    for (const expected of ['demo-1.0.dist-info', 'demo-2.0.dist-info']) {
+      const version = expected.slice(5, 8);
+      const finished = await checkout.install(tool, `demo==${version}`);
+      expect(finished.code, finished.output).toBe(0);
+      expect(await checkout.installed()).toEqual([expected]);
+    }
+    // What a project says is not what the user trusts elsewhere.
+    expect((await checkout.client.run(['trust', 'list', '--json'])).stdout).toBe('[]\n');
+  });
+
+  it('names any root of a history that has gone on, by its file or by what is signed in it', async () => {
+    const rotating = await SimulatedIndex.start();
+    rotating.addProject('demo', [wheel('demo', '1.0')]);
+    for (let version = 2; version <= 6; version += 1) {
+      rotating.repository.addKey('root');
+      rotating.repository.rotateKeys('timestamp');
+      rotating.repository.publish(['root', 'timestamp']);
+    }
+    for (const sha256 of [
+      rootSha256(rotating, 1),
+      rootSha256(rotating, 4),
+      await signedSha256(rotating, 6),
+    ]) {
+      const checkout = await Checkout.create(tableOf({ from: rotating, name: 'acme', sha256 }));
+      const finished = await checkout.install('pip', 'demo');
+      expect(finished.code, finished.output).toBe(0);
+    }
+    await rotating.close();
+  });
+
+  it('lets nothing be installed when no root of the index is the committed one', async () => {
+    const checkout = await Checkout.create(tableOf({ from: index, name: 'acme', sha256: '0'.repeat(64) }));
+    const finished = await checkout.install('pip', 'demo');
+    expect(finished.code, finished.output).toBe(3);
+    expect(finished.stderr).toMatch(
+      /^error: .* has 1 root versions, and none of them has the sha256 0{64}\.$/m,
+    );
+    expect(await checkout.installed()).toEqual([]);
+  });
+
+  it('is refused with a sentence when a key in it is not known', async () => {
+    const settings = '[[tool.rind.rule]]\nprojects = ["demo"]\nmust-be-claimd = true\n';
+    const checkout = await Checkout.create(tableOf({ from: index, name: 'acme' }) + settings);
+    const finished = await checkout.install('pip', 'demo');
+    expect(finished.code, finished.output).toBe(1);
+    expect(finished.stderr).toMatch(/pyproject\.toml: \[tool\.rind\]\.rule\[0\]: .*must-be-claimd/);
+  });
+});
+
+describe('what the user trusts and what a project commits', () => {
+  it('are one trust when both roots are of one history', async () => {
+    const rotating = await SimulatedIndex.start();
+    rotating.addProject('demo', [wheel('demo', '1.0')]);
+    const checkout = await Checkout.create('');
+    expect(await checkout.client.trust(rotating)).toMatchObject({ code: 0 });
+    rotating.repository.addKey('root');
+    rotating.repository.publish(['root']);
+    await checkout.commit(tableOf({ from: rotating, name: 'acme', sha256: rootSha256(rotating, 2) }));
+    const finished = await checkout.install('pip', 'demo');
+    expect(finished.code, finished.output).toBe(0);
+    expect(await readdir(join(checkout.client.home, 'rind'))).not.toContain('committed');
+    await rotating.close();
+  });
+
+  it('contradict each other in a sentence, and nothing is installed', async () => {
+    const checkout = await Checkout.create('');
+    const stranger = await SimulatedIndex.start();
+    expect(await checkout.client.trust(index)).toMatchObject({ code: 0 });
+    await checkout.commit(tableOf({ from: index, name: 'acme', sha256: rootSha256(stranger, 1) }));
+    const finished = await checkout.install('pip', 'demo');
+    expect(finished.code, finished.output).toBe(3);
+    expect(finished.stderr).toContain('is not of the history of the root that this user trusts');
+    expect(await checkout.installed()).toEqual([]);
+    await stranger.close();
+  });
+});
+
+describe('names that are routed', () => {
+  it.each(['pip', 'uv'] as const)('come from their own index and no other (%s)', async (tool) => {
+    const checkout = await Checkout.create(
+      tableOf({ from: index, name: 'acme', projects: ['acme-*'] }) + tableOf({ from: other, name: 'public' }),
+    );
+    const finished = await checkout.install(tool, 'acme-core', 'public');
+    expect(finished.code, finished.output).toBe(0);
+    expect(await checkout.installed()).toEqual(['acme_core-1.0.dist-info', 'public-1.0.dist-info']);
+    const confused = await checkout.install(tool, 'acme-stolen');
+    expect(confused.code, confused.output).toBe(1);
+    expect(await checkout.installed()).not.toContain('acme_stolen-9.0.dist-info');
+  });
+
+  it('are refused when no index is named for them', async () => {
+    const checkout = await Checkout.create(tableOf({ from: index, name: 'acme', projects: ['acme-*'] }));
+    const finished = await checkout.install('pip', 'demo');
+    expect(finished.code, finished.output).toBe(3);
+    expect(finished.stderr).toContain('No index is named for demo');
+  });
+});
+
+describe('rules', () => {
+  const rule = (text: string): string => `[[tool.rind.rule]]\nprojects = ["*"]\n${text}\n`;
+
+  it.each(['pip', 'uv'] as const)('leave out files that are too young (%s)', async (tool) => {
+    const checkout = await Checkout.create(
+      tableOf({ from: index, name: 'acme' }) + rule('minimum-age-days = 3'),
+    );
+    const exact = await checkout.install(tool, 'demo==2.0');
+    expect(exact.code, exact.output).not.toBe(0);
+    expect(await checkout.installed()).toEqual([]);
+    const finished = await checkout.install(tool, 'demo');
+    expect(finished.code, finished.output).toBe(0);
+    expect(finished.stderr).toContain('note: of demo, 1 of 2 files are not 3 days old; they are left out');
+    expect(await checkout.installed()).toEqual(['demo-1.0.dist-info']);
+  });
+
+  it('refuse what only the index signed where the developers must have', async () => {
+    const checkout = await Checkout.create(
+      tableOf({ from: index, name: 'acme' }) + rule('must-be-claimed = true'),
+    );
+    const refused = await checkout.install('pip', 'demo');
+    expect(refused.code, refused.output).toBe(3);
+    expect(refused.stderr).toMatch(/must be signed by the developers of demo, .*\(role bin-[0-9a-f]\)/);
+    const finished = await checkout.install('pip', 'claimed');
+    expect(finished.code, finished.output).toBe(0);
+    expect(await checkout.installed()).toEqual(['claimed-1.0.dist-info']);
+  });
+});
+
+describe('a map of indexes that have to agree', () => {
+  it('gives what they all sign, and nothing they sign differently', async () => {
+    const checkout = await Checkout.create(
+      tableOf({ from: index, name: 'a', projects: [] }) +
+        tableOf({ from: other, name: 'b', projects: [] }) +
+        '[[tool.rind.map]]\nprojects = ["*"]\nindexes = ["a", "b"]\nthreshold = 2\n',
+    );
+    const agreed = await checkout.install('pip', 'agreed');
+    expect(agreed.code, agreed.output).toBe(0);
+    const disputed = await checkout.install('pip', 'disputed');
+    expect(disputed.code, disputed.output).toBe(3);
+    expect(disputed.stderr).toContain('did not verify (no-agreement)');
+    const single = await checkout.install('pip', 'demo');
+    expect(single.code, single.output).toBe(1);
+    expect(await checkout.installed()).toEqual(['agreed-1.0.dist-info']);
+  });
+});
