@@ -6,6 +6,7 @@ import { accounts } from './migrations/0004-accounts.ts';
 import { projectLife } from './migrations/0005-project-life.ts';
 import { evidence } from './migrations/0003-evidence.ts';
 import { publicationHolds } from './migrations/0007-publication-holds.ts';
+import { attestationsAndWebhooks } from './migrations/0008-attestations-and-webhooks.ts';
 import { sentReminders } from './migrations/0009-sent-reminders.ts';
 import { running } from './migrations/0006-running.ts';
 import { targetImports } from './migrations/0007-target-imports.ts';
@@ -21,6 +22,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0006-running': running,
   '0007-publication-holds': publicationHolds,
   '0007-target-imports': targetImports,
+  '0008-attestations-and-webhooks': attestationsAndWebhooks,
   '0009-sent-reminders': sentReminders,
 };
 

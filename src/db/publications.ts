@@ -5,6 +5,7 @@ import { takeJournal } from './journal.ts';
 import { requireLease } from './leases.ts';
 import type { Executor, PublicationRow } from './schema.ts';
 import { targetPathPrefix } from './targets.ts';
+import { enqueueDeliveries } from './webhooks.ts';
 
 export interface ReservedRole {
   readonly role: string;
@@ -256,6 +257,7 @@ export async function finishPublication(
     update projects set last_serial = (
       select max(id) from journal where publication_id = ${publicationId} and project_id = projects.id)
     where id in (select project_id from journal where publication_id = ${publicationId})`.execute(tx);
+  await enqueueDeliveries(tx, publicationId, now);
   await tx.deleteFrom('target_changes').where('publication_id', '=', publicationId).execute();
   return publication;
 }

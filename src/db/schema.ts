@@ -80,6 +80,8 @@ export interface FilesTable {
   yanked_reason: string | null;
   /** Set when the file was taken away; the row stays because a file name is never used twice. */
   removed_at: Timestamp | null;
+  /** The absolute URL of its provenance object (PEP 740), which stands in the signed page. */
+  provenance_url: Generated<string | null>;
   /** Set when a removed file was taken off the store. */
   collected_at: Generated<Timestamp | null>;
 }
@@ -385,7 +387,43 @@ export interface SentRemindersTable {
   sent_at: Timestamp;
 }
 
+/** Provenance objects (PEP 740): attestations that were verified when their file was uploaded. */
+export interface ProvenancesTable {
+  file_id: number;
+  /** JSON text, as it is served. */
+  document: string;
+  created_at: Timestamp;
+}
+
+/** Who is told of publications. */
+export interface WebhooksTable {
+  id: Generated<number>;
+  index_id: number;
+  url: string;
+  /** The key of the signatures, text; shown once. */
+  secret: string;
+  created_at: Timestamp;
+  removed_at: Generated<Timestamp | null>;
+}
+
+export interface WebhookDeliveriesTable {
+  id: Generated<number>;
+  webhook_id: number;
+  publication_id: number;
+  /** 'dead': given up. */
+  state: 'waiting' | 'delivered' | 'dead';
+  attempts: Generated<number>;
+  due_at: Timestamp;
+  /** Why the last attempt failed, for people. */
+  last_error: Generated<string | null>;
+  created_at: Timestamp;
+  finished_at: Generated<Timestamp | null>;
+}
+
 export interface Schema {
+  provenances: ProvenancesTable;
+  webhooks: WebhooksTable;
+  webhook_deliveries: WebhookDeliveriesTable;
   sent_reminders: SentRemindersTable;
   imports: ImportsTable;
   indexes: IndexesTable;
@@ -445,4 +483,6 @@ export type OfflineBundleRow = Selectable<OfflineBundlesTable>;
 export type AuditRow = Selectable<AuditLogTable>;
 export type LogEntryRow = Selectable<LogEntriesTable>;
 export type HeadDeliveryRow = Selectable<HeadDeliveriesTable>;
+export type WebhookRow = Selectable<WebhooksTable>;
+export type WebhookDeliveryRow = Selectable<WebhookDeliveriesTable>;
 export type WitnessedHeadRow = Selectable<WitnessedHeadsTable>;

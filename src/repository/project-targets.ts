@@ -67,6 +67,7 @@ function pageFile(file: FileRow): PageFile {
     uploadTime: withMicroseconds(file.uploaded_at),
     ...(file.requires_python === null ? {} : { requiresPython: file.requires_python }),
     ...(file.metadata_sha256 === null ? {} : { coreMetadataSha256: file.metadata_sha256 }),
+    ...(file.provenance_url === null ? {} : { provenance: file.provenance_url }),
     ...(file.yanked === 0 ? {} : { yanked: file.yanked_reason ?? (true as const) }),
   };
 }

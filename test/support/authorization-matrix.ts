@@ -172,4 +172,10 @@ export const ENDPOINT_CLASSES: Readonly<Record<string, string>> = {
   yankFile: 'project maintain',
   unyankFile: 'project maintain',
   deleteFile: 'project own',
+  listWebhooks: 'index admin',
+  addWebhook: 'index admin',
+  removeWebhook: 'index admin',
+  testWebhook: 'index admin',
+  listWebhookDeliveries: 'index admin',
+  retryWebhook: 'index admin',
 };

@@ -5,6 +5,7 @@ import { PUBLISHER_ENDPOINTS } from './publisher-endpoints.ts';
 import { ROLE_ENDPOINTS } from './role-endpoints.ts';
 import { SIGNING_EVENT_ENDPOINTS } from './signing-event-endpoints.ts';
 import { PROJECT_ENDPOINTS } from './project-endpoints.ts';
+import { WEBHOOK_ENDPOINTS } from './webhook-endpoints.ts';
 import { WITNESS_ENDPOINTS } from './witness-endpoints.ts';
 
 /** Every endpoint there is. The OpenAPI document and the authorization matrix are made from this list. */
@@ -15,4 +16,5 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...SIGNING_EVENT_ENDPOINTS,
   ...PROJECT_ENDPOINTS,
   ...WITNESS_ENDPOINTS,
+  ...WEBHOOK_ENDPOINTS,
 ];
