@@ -46,50 +46,59 @@ describe('refuseArguments', () => {
     }
   });
 
-  it('refuses every way of naming another index, also cut short or run together', async () => {
+  it('lets pass what goes through the proxy: other indexes, direct URLs, locks', async () => {
     for (const line of [
       'pip install -i https://example.org x',
-      'pip install -ihttps://example.org x',
-      'pip install -Ui https://example.org x',
-      'pip install -f /srv x',
-      'pip install --index-url=https://example.org x',
-      'pip install --index https://example.org x',
-      'pip install --pypi-url https://example.org x',
-      'pip install --extra-index https://example.org x',
-      'pip install --find-links /srv x',
-      'pip download --no-index x',
+      'pip install -Uihttps://example.org x',
+      'pip install --extra-index-url=https://example.org/simple x',
+      'pip install --find-links https://example.org/wheels x',
       'pip install --trusted-host example.org x',
-      'pip --isolated install x',
-      'pip --proxy http://example.org install x',
-      'python -m pip wheel -f /srv x',
-      'uv pip install --index-url https://example.org x',
+      'pip install https://example.org/x.whl',
+      'pip install -Uegit+https://example.org/x#egg=x',
+      'pip install -r pylock.toml',
       'uv add --default-index https://example.org x',
+      'uv add --index acme=https://example.org x',
       'uv sync --frozen',
-      'uvx --index https://example.org ruff',
+      'uvx --from git+https://example.org/x tool',
+      'poetry install',
+    ]) {
+      expect([line, await refusal(line)]).toEqual([line, undefined]);
+    }
+  });
+
+  it('refuses every way around the proxy, also cut short or run together', async () => {
+    for (const line of [
+      'pip install -f /srv x',
+      'pip install -Uf/srv x',
+      'pip install -i file:///srv/simple x',
+      'pip install --extra-index ../simple x',
+      'pip install --find-links=/srv x',
+      'pip install --find-links',
+      'pip --isolated install x',
+      'pip --prox http://example.org install x',
+      'python -m pip wheel -f /srv x',
+      'uv pip install --index-url file:///srv x',
+      'uv add --index acme=/srv x',
+      'uv sync --config-file other.toml',
+      'uvx --find-links /srv ruff',
     ]) {
       expect([line, await refusal(line)]).toEqual([line, expect.stringContaining('nobody verified')]);
     }
   });
 
-  it('refuses requirements that are places on the network', async () => {
+  it('refuses requirements that no proxy sees', async () => {
     for (const line of [
-      'pip install https://example.org/x.whl',
-      'pip install x@https://example.org/x.whl',
+      'pip install ftp://example.org/x.whl',
       'pip install git+ssh://git@example.org/x',
       'pip install git+git@example.org:x',
-      'pip install -e git+https://example.org/x#egg=x',
-      'pip install -Uegit+https://example.org/x#egg=x',
-      'pip install --editable=git+https://example.org/x',
-      'pip download HTTP://example.org/x.whl',
-      'uv pip install x@https://example.org/x.whl',
-      'uvx --from git+https://example.org/x tool',
+      'pip install -e git+ssh://example.org/x#egg=x',
+      'pip install -Uesvn+https://example.org/x#egg=x',
+      'pip install --editable=hg+https://example.org/x',
+      'uv pip install x@sftp://example.org/x.whl',
+      'uvx --from git+ssh://example.org/x tool',
     ]) {
-      expect([line, await refusal(line)]).toEqual([line, expect.stringContaining('trusted index')]);
+      expect([line, await refusal(line)]).toEqual([line, expect.stringContaining('over https')]);
     }
-  });
-
-  it('refuses poetry, which nothing but its own file can lead to the verified index', async () => {
-    expect(await refusal('poetry install')).toContain('pyproject.toml');
   });
 });
 
@@ -110,19 +119,18 @@ describe('refuseArguments with requirements files', () => {
     expect(await refusal(`pip install -r ${folder}/a.txt`)).toBeUndefined();
   });
 
-  it('names file and line of what goes around the index', async () => {
+  it('names file and line of what goes around the proxy', async () => {
     const cases: [string, string][] = [
-      ['flask\n--extra-index-url https://example.org\n', 'a.txt, line 2: --extra-index-url'],
-      ['-i https://example.org\n', 'a.txt, line 1: -i'],
+      ['flask\n--extra-index-url file:///srv\n', 'a.txt, line 2: --extra-index-url'],
+      ['-i /srv\n', 'a.txt, line 1: -i'],
       ['--find-link=/srv\n', 'a.txt, line 1: --find-links'],
-      ['flask \\\n  @ https://example.org/x.whl\n', 'a.txt, line 1: flask'],
-      ['flask @ ${WHERE}x.whl\n', 'https://evil.example/x.whl'],
-      ['-e "git+https://example.org/x"\n', 'git+https'],
-      ['-r https://example.org/more.txt\n', 'https://example.org/more.txt'],
+      ['flask \\\n  @ ftp://example.org/x.whl\n', 'a.txt, line 1: flask'],
+      ['flask @ ${WHERE}x.whl\n', 'ftp://evil.example/x.whl'],
+      ['-e "git+ssh://example.org/x"\n', 'git+ssh'],
     ];
     for (const [text, message] of cases) {
       await write('a.txt', text);
-      const found = await refusal(`pip install -r${folder}/a.txt`, { WHERE: 'https://evil.example/' });
+      const found = await refusal(`pip install -r${folder}/a.txt`, { WHERE: 'ftp://evil.example/' });
       expect([text, found]).toEqual([text, expect.stringContaining(message)]);
     }
   });
@@ -130,14 +138,9 @@ describe('refuseArguments with requirements files', () => {
   it('follows files that files include, and those the environment names', async () => {
     await write('a.txt', '-r sub.txt\n');
     await write('sub.txt', '--requirement=c.txt\n');
-    await write('c.txt', 'x @ https://example.org/x.whl\n');
+    await write('c.txt', 'x @ ftp://example.org/x.whl\n');
     expect(await refusal(`pip install --requirement ${folder}/a.txt`)).toContain('c.txt, line 1');
     expect(await refusal('pip install x', { PIP_CONSTRAINT: `${folder}/c.txt` })).toContain('c.txt, line 1');
     expect(await refusal(`pip install -qr ${folder}/a.txt`)).toContain('c.txt, line 1');
-  });
-
-  it('refuses a lock that names files by URL', async () => {
-    expect(await refusal('pip install -r pylock.toml')).toContain('pylock.toml');
-    expect(await refusal('pip install -r locks/pylock.dev.toml')).toContain('pylock.dev.toml');
   });
 });

@@ -32,9 +32,11 @@ function recognizeModule(module: string, args: readonly string[]): InstallerComm
 
 /** The options of one installer that matter here. */
 interface Options {
-  /** Long options that lead to bytes nobody verified, with the short letters for them. */
+  /** Long options that lead around the proxy, with the short letters for them. */
   readonly refused: readonly string[];
-  readonly refusedLetters: string;
+  /** Long options that name an index or a folder: refused when that is on this machine. */
+  readonly places: readonly string[];
+  readonly placeLetters: string;
   /** Short letters that take a value, so that what follows them is not read as more letters. */
   readonly valueLetters: string;
   /** Whether a long option may be cut short, as optparse allows. */
@@ -44,36 +46,18 @@ interface Options {
 }
 
 const PIP: Options = {
-  refused: [
-    '--index-url',
-    '--pypi-url',
-    '--extra-index-url',
-    '--find-links',
-    '--no-index',
-    '--trusted-host',
-    '--proxy',
-    '--isolated',
-  ],
-  refusedLetters: 'if',
+  refused: ['--proxy', '--isolated'],
+  places: ['--index-url', '--pypi-url', '--extra-index-url', '--find-links'],
+  placeLetters: 'if',
   valueLetters: 'rcetdwCb',
   abbreviates: true,
   commands: new Set(['install', 'download', 'wheel', 'index', 'list', 'lock']),
 };
 
 const UV: Options = {
-  refused: [
-    '--index',
-    '--default-index',
-    '--index-url',
-    '--extra-index-url',
-    '--find-links',
-    '--no-index',
-    '--config-file',
-    '--allow-insecure-host',
-    '--trusted-host',
-    '--frozen',
-  ],
-  refusedLetters: 'if',
+  refused: ['--config-file'],
+  places: ['--index', '--default-index', '--index-url', '--extra-index-url', '--find-links'],
+  placeLetters: 'if',
   valueLetters: 'rcbepCPw',
   abbreviates: false,
   commands: new Set([
@@ -106,7 +90,6 @@ export async function refuseArguments(
   { tool, args }: InstallerCommand,
   environment: NodeJS.ProcessEnv,
 ): Promise<ArgumentRefusal | undefined> {
-  if (tool === 'poetry') return POETRY;
   if (tool !== 'pip' && tool !== 'uv') return undefined;
   const options = tool === 'pip' ? PIP : UV;
   if (!args.some((arg) => options.commands.has(arg))) return undefined;
@@ -120,45 +103,51 @@ function refuseUvRun(args: readonly string[]): ArgumentRefusal | undefined {
   const requirements = args.filter((_, index) =>
     /^--(?:with|with-editable|from)$/.test(args[index - 1] ?? ''),
   );
-  const refusal = refuseOptions('uv', { ...UV, refusedLetters: '' }, args);
+  const refusal = refuseOptions('uv', { ...UV, placeLetters: '' }, args);
   return refusal ?? refuseUrls('uv', requirements);
 }
 
-const POETRY: ArgumentRefusal = {
-  message:
-    'poetry takes its indexes from pyproject.toml alone, so rind run cannot stand between it and them.',
-  hint: 'start rind proxy and name its URL as [[tool.poetry.source]] with priority = "primary"',
-};
-
 function refuseOptions(tool: string, options: Options, args: readonly string[]): ArgumentRefusal | undefined {
-  for (const arg of args) {
+  for (const [position, arg] of args.entries()) {
     if (arg === '--') break;
-    const option = refusedOption(options, arg);
+    const option = refusedOption(options, arg, args[position + 1]);
     if (option !== undefined) return optionRefusal(tool, option);
   }
   return undefined;
 }
 
 function refuseUrls(tool: string, args: readonly string[]): ArgumentRefusal | undefined {
-  const url = args.find((arg) => isDirectUrl(arg));
+  const url = args.find((arg) => isUnseenUrl(arg));
   return url === undefined ? undefined : urlRefusal(tool, url);
 }
 
-/** The refused option that `arg` is, in full. */
-function refusedOption(options: Options, arg: string): string | undefined {
-  if (arg.startsWith('--')) {
-    const name = arg.split('=', 1)[0] ?? '';
-    if (name === '--') return undefined;
-    return options.refused.find((refused) =>
-      options.abbreviates ? refused.startsWith(name) : refused === name,
-    );
-  }
+/** The refused option that `arg` is, in full. `next` is the argument after it. */
+function refusedOption(options: Options, arg: string, next: string | undefined): string | undefined {
+  if (arg.startsWith('--')) return refusedLongOption(options, arg, next);
   if (!arg.startsWith('-')) return undefined;
-  for (const letter of arg.slice(1)) {
-    if (options.refusedLetters.includes(letter)) return `-${letter}`;
+  for (let position = 1; position < arg.length; position += 1) {
+    const letter = arg.charAt(position);
+    if (options.placeLetters.includes(letter)) {
+      return isRemote(arg.slice(position + 1).replace(/^=/, '') || next) ? undefined : `-${letter}`;
+    }
     if (options.valueLetters.includes(letter)) return undefined;
   }
   return undefined;
+}
+
+function refusedLongOption(options: Options, arg: string, next: string | undefined): string | undefined {
+  const [, name = '', value] = /^(--[^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
+  if (name === '') return undefined;
+  const isNamed = (option: string): boolean =>
+    options.abbreviates ? option.startsWith(name) : option === name;
+  const refused = options.refused.find(isNamed);
+  if (refused !== undefined) return refused;
+  return isRemote(value ?? next) ? undefined : options.places.find(isNamed);
+}
+
+/** Whether the proxy sees what is fetched from there; uv may give an index a name first. */
+function isRemote(place: string | undefined): boolean {
+  return /^(?:[a-z0-9._-]+=)?https?:\/\//i.test(place ?? '');
 }
 
 /**
@@ -167,32 +156,36 @@ function refusedOption(options: Options, arg: string): string | undefined {
  * @returns the first that is refused
  */
 export function refusedRequirementsOption(words: readonly string[]): string | undefined {
-  for (const word of words) {
-    const option = refusedOption(PIP, word);
+  for (const [position, word] of words.entries()) {
+    const option = refusedOption(PIP, word, words[position + 1]);
     if (option !== undefined) return option;
   }
   return undefined;
 }
 
-/** Whether a requirement, or an option with its value run together, names a place on the network. */
-export function isDirectUrl(text: string): boolean {
+/**
+ * Whether a requirement, or an option with its value run together, names a place on the network that is not reached over
+ * http or https, so that no proxy sees what comes from it. Of version control only git uses the proxy of the environment.
+ */
+export function isUnseenUrl(text: string): boolean {
   // Of `-egit+https://…` the letters before `git+` are options.
   const start = /^-[A-Za-z]/.test(text) ? '' : String.raw`(?:^|[\s@=])`;
-  if (new RegExp(`${start}(?:git|hg|svn|bzr)\\+`, 'i').test(text)) return true;
-  const scheme = new RegExp(`${start}([a-z][a-z0-9+.-]*)://`, 'i').exec(text)?.[1];
-  return scheme !== undefined && scheme.toLowerCase() !== 'file';
+  if (new RegExp(`${start}(?:hg|svn|bzr)\\+`, 'i').test(text)) return true;
+  const git = new RegExp(`${start}git\\+(https?://|file:)?`, 'i').exec(text);
+  if (git !== null) return git[1] === undefined;
+  const scheme = new RegExp(`${start}([a-z][a-z0-9+.-]*)://`, 'i').exec(text)?.[1]?.toLowerCase();
+  if (scheme === undefined) return false;
+  return start === '' ? !/(?:file|https?)$/.test(scheme) : !['file', 'http', 'https'].includes(scheme);
 }
 
 function optionRefusal(tool: string, option: string): ArgumentRefusal {
-  return {
-    message: `${option} would make ${tool} install what nobody verified.`,
-    hint: 'rind gives it the trusted index: leave the option out; rind run --index URL chooses among several',
-  };
+  const message = `${option} would make ${tool} install what nobody verified.`;
+  return { message, hint: 'leave the option out: rind sees only what is fetched over http and https' };
 }
 
 function urlRefusal(tool: string, url: string): ArgumentRefusal {
   return {
-    message: `${url} does not come from the trusted index, so nobody could verify what ${tool} installs from it.`,
+    message: `${url} is not reached over https, so nobody could verify what ${tool} installs from it.`,
     hint: 'upload it to the index, or install it by itself without rind',
   };
 }
@@ -203,12 +196,6 @@ async function refuseRequirements(
   environment: NodeJS.ProcessEnv,
 ): Promise<ArgumentRefusal | undefined> {
   for (const path of [...requirementsPaths(args), ...requirementsPathsOf(environment)]) {
-    if (/(?:^|[\\/])pylock(?:\.[^\\/]*)?\.toml$/.test(path)) {
-      return {
-        message: `${path} names the files to install by their own URLs, which go around the index.`,
-        hint: HASHES,
-      };
-    }
     for await (const line of readRequirementsFiles(path, environment)) {
       const option = refusedRequirementsOption(line.words);
       const where = `${line.path}, line ${line.number}`;
@@ -218,16 +205,15 @@ async function refuseRequirements(
           hint: LINE,
         };
       }
-      if (isDirectUrl(line.words.join(' '))) {
-        return { message: `${where}: ${line.text} does not come from the trusted index.`, hint: LINE };
+      if (isUnseenUrl(line.words.join(' '))) {
+        return { message: `${where}: ${line.text} is not reached over https.`, hint: LINE };
       }
     }
   }
   return undefined;
 }
 
-const LINE = 'take the line out: rind chooses the index';
-const HASHES = 'install from requirements with --require-hashes instead';
+const LINE = 'take the line out: rind sees only what is fetched over http and https';
 
 /** The requirements and constraints files that pip's arguments name. */
 function requirementsPaths(args: readonly string[]): string[] {

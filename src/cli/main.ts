@@ -11,7 +11,7 @@ import { registerImport } from './commands/import.ts';
 import { registerIndex, registerPromote } from './commands/index.ts';
 import { registerHashes } from './commands/hashes.ts';
 import { registerKey } from './commands/key.ts';
-import { registerPip } from './commands/pip.ts';
+import { registerInstallers, registerPip } from './commands/pip.ts';
 import { registerProject } from './commands/project.ts';
 import { registerProxy } from './commands/proxy.ts';
 import { registerRecovery } from './commands/recovery.ts';
@@ -57,6 +57,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerSigner,
   registerTrust,
   registerPip,
+  registerInstallers,
   registerRun,
   registerProxy,
 ];

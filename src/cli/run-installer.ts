@@ -1,22 +1,34 @@
-import { isVerificationFailure, type Verdict } from '../proxy/verdict.ts';
+import { join } from 'node:path';
+import { Interception } from '../proxy/intercept/interception.ts';
+import { userRootCertificates } from '../proxy/intercept/root-certificates.ts';
 import { CliError } from './cli-error.ts';
-import { recognizeInstaller, refuseArguments } from './installer-arguments.ts';
+import { recognizeInstaller, refuseArguments, type InstallerCommand } from './installer-arguments.ts';
 import { installerEnvironment } from './installer-environment.ts';
-import { InstallerProcess, type Ending } from './installer-process.ts';
-import { openTrust } from './open-trust.ts';
-import { resolveTrust } from './resolve-trust.ts';
-import { startProxy } from './start-proxy.ts';
-import { reportVerdict, say } from './terminal.ts';
+import type { Ending } from './installer-process.ts';
+import { openTrust, type OpenedTrust } from './open-trust.ts';
+import { resolveTrust, type ResolvedTrust } from './resolve-trust.ts';
+import { RunFolder } from './run-folder.ts';
+import { say } from './terminal.ts';
 import { placesOf } from './trust-places.ts';
+import { logUnverifiedRun, reportUnverified } from './unverified-report.ts';
+import { readUvSettings, uvFolder, type UvSettings } from './uv-settings.ts';
+import { VerifiedRun } from './verified-run.ts';
 
 export interface RunOptions {
   /** URL of the index; the only trusted one when left out. */
   readonly index?: string;
+  /** `host` or `host:port` that may be reached although nothing from there is verified. */
+  readonly allowHost?: readonly string[];
+  /** Answers what is asked of PyPI from the trusted index, for tools that cannot be told another URL. */
+  readonly insteadOfPypi?: boolean;
+  /** The escape hatch of PEP 458. */
+  readonly unsafelyDisablePackageVerification?: boolean;
 }
 
 /**
- * Runs a command that sees the verified index and no other. When something does not verify, the command and everything
- * it started is ended, the reason is said, and nothing unverified has reached it.
+ * Runs a command whose connections go through a proxy that answers for the trusted indexes with what is verified, and
+ * refuses the rest. When something does not verify, the command and everything it started is ended, the reason is said,
+ * and nothing unverified has reached it.
  *
  * @returns how to end: as the command did, or with the exit code of the refusal
  * @throws CliError when the command is not started
@@ -27,85 +39,112 @@ export async function runInstaller(
   options: RunOptions,
 ): Promise<Ending> {
   const trust = await resolveTrust(process.cwd(), { index: options.index });
-  const places = await placesOf(trust);
   const installer = recognizeInstaller(command, args);
   const refusal = await refuseArguments(installer, process.env);
   if (refusal !== undefined) throw new CliError('usage', refusal.message, [refusal.hint]);
-  if (installer.tool === 'uv' && installer.args.some((arg) => /^(?:add|lock|sync|remove)$/.test(arg))) {
-    say(
-      'warning: uv writes the address of the verifying proxy into uv.lock, and the address ends with this command',
-    );
-  }
+  const uv = await uvSettingsOf(installer);
+  const urls = trust.indexes.map(({ url }) => url);
+  if (options.unsafelyDisablePackageVerification === true) await openHatch(command, urls);
   const opened = await openTrust(trust, {
     onWithheld: ({ project, reason }) => say(`note: of ${project}, ${reason}; they are left out`),
   });
   try {
     const run = new VerifiedRun(opened.index.url);
-    const proxy = await startProxy(places, { index: opened.index, ...run.listeners });
+    const interception = await intercept(trust, opened, options, run);
+    const folder = await RunFolder.create();
     try {
       // While the installer starts; whatever fails here fails again, and is reported, when the installer asks.
       opened.refresh().catch(() => undefined);
-      const { simpleUrl } = proxy;
-      const environment = installerEnvironment(process.env, { simpleUrl, cacheFolder: places.cacheFolder });
-      return await run.of(command, args, environment);
+      const environment = await environmentOf({ trust, options, interception, folder, uv, installer });
+      const ending = await run.of(command, args, environment);
+      reportUnverified(interception.unverified);
+      return ending;
     } finally {
-      await proxy.close();
+      await interception.close();
+      await folder.remove();
     }
   } finally {
     await opened.close();
   }
 }
 
-/** One run: the process, what was refused to it, and what the index did not have. */
-class VerifiedRun {
-  readonly #url: string;
-  readonly #absent = new Set<string>();
-  #process: InstallerProcess | undefined;
-  #verdict: Verdict | undefined;
+/** The base URLs under which PyPI is known, all answered from the trusted index. */
+const PYPI = ['https://pypi.org/', 'https://files.pythonhosted.org/'];
 
-  constructor(url: string) {
-    this.#url = url;
-  }
+function intercept(
+  { indexes, policy }: ResolvedTrust,
+  { index }: OpenedTrust,
+  options: RunOptions,
+  run: VerifiedRun,
+): Promise<Interception> {
+  const isOne = indexes.length === 1 && policy.isPlain;
+  const entries = indexes.map(({ url }) => ({ baseUrl: url, index, ...(isOne ? {} : { only: url }) }));
+  const aliases = options.insteadOfPypi === true ? PYPI.map((baseUrl) => ({ baseUrl, index })) : [];
+  return Interception.start({
+    indexes: [...entries, ...aliases.filter(({ baseUrl }) => !indexes.some(({ url }) => url === baseUrl))],
+    policy,
+    unknownHosts: policy.unknownHosts,
+    allowedHosts: new Set((options.allowHost ?? []).map((host) => host.toLowerCase())),
+    isUnverified: options.unsafelyDisablePackageVerification === true,
+    environment: process.env,
+    ...run.listeners,
+  });
+}
 
-  readonly listeners = {
-    onFailure: async (verdict: Verdict): Promise<void> => {
-      // Of what fails together, the first that says something about the index.
-      if (
-        this.#verdict === undefined ||
-        (isVerificationFailure(verdict) && !isVerificationFailure(this.#verdict))
-      ) {
-        this.#verdict = verdict;
-      }
-      await this.#process?.endGroup();
-    },
-    onAbsent: (project: string): void => void this.#absent.add(project),
-  };
+interface RunParts {
+  readonly trust: ResolvedTrust;
+  readonly options: RunOptions;
+  readonly interception: Interception;
+  readonly folder: RunFolder;
+  readonly uv: UvSettings | undefined;
+  readonly installer: InstallerCommand;
+}
 
-  async of(command: string, args: readonly string[], environment: NodeJS.ProcessEnv): Promise<Ending> {
-    this.#process = InstallerProcess.start(command, args, environment);
-    const ending = await this.#ending(command);
-    if (this.#verdict !== undefined) {
-      await this.#process.endGroup();
-      return { exitCode: reportVerdict(this.#verdict), signal: undefined };
-    }
-    if (ending.exitCode !== 0 && this.#absent.size > 0) this.#reportAbsent();
-    return ending;
-  }
+async function environmentOf(parts: RunParts): Promise<NodeJS.ProcessEnv> {
+  const { trust, options, interception, folder, uv } = parts;
+  const { certificate } = interception;
+  const bundlePath =
+    certificate === undefined
+      ? undefined
+      : await folder.write('bundle.pem', `${await userRootCertificates(process.env)}\n${certificate}`);
+  const urls = trust.indexes.map(({ url }) => url);
+  const main = trust.policy.defaultIndex;
+  const ordered = urls.toSorted((a, b) => Number(b === main) - Number(a === main));
+  return installerEnvironment(process.env, {
+    proxyUrl: interception.proxyUrl,
+    bundlePath,
+    simpleUrls: ordered.map((url) => `${url}simple/`),
+    cacheFolder: join((await placesOf(trust)).cacheFolder, cacheName(trust, options)),
+    refusesUnknownHosts: trust.policy.unknownHosts === 'refuse',
+    keepsUvConfiguration: uv !== undefined,
+    hasUvDefault: urls.some((url) => uv?.defaultIndex?.startsWith(url) === true),
+  });
+}
 
-  async #ending(command: string): Promise<Ending> {
-    try {
-      return await (this.#process as InstallerProcess).ended;
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      const reason =
-        code === 'ENOENT' ? 'there is no such program' : code === 'EACCES' ? 'it may not be run' : message;
-      throw new CliError('failure', `${command} could not be started: ${reason}.`, [], { cause: error });
-    }
-  }
+/** What came unverified is never found by a run that verifies. */
+function cacheName({ policy }: ResolvedTrust, options: RunOptions): string {
+  if (options.unsafelyDisablePackageVerification === true) return 'unverified';
+  return policy.unknownHosts === 'tunnel' || (options.allowHost ?? []).length > 0 ? 'partly-verified' : '';
+}
 
-  #reportAbsent(): void {
-    const names = [...this.#absent].slice(0, 10).join(', ');
-    const more = this.#absent.size > 10 ? ` and ${this.#absent.size - 10} more` : '';
-    say(`hint: ${this.#url} has no project named ${names}${more}; its signatures say so`);
-  }
+const UV_PROJECT_COMMANDS = new Set(['add', 'remove', 'lock', 'sync', 'run', 'export', 'tree', 'version']);
+
+/** The settings of the project uv works on, or undefined when it works on none: then it reads no configuration. */
+async function uvSettingsOf({ tool, args }: InstallerCommand): Promise<UvSettings | undefined> {
+  if (tool !== 'uv' || !args.some((arg) => UV_PROJECT_COMMANDS.has(arg)) || args[0] === 'pip')
+    return undefined;
+  const settings = await readUvSettings(uvFolder(args, process.cwd()), process.env);
+  const [local] = settings.localSources;
+  if (local === undefined) return settings;
+  throw new CliError(
+    'usage',
+    `${local.path} names ${local.source}, which is on this machine and which nobody signed.`,
+    ['take it out: rind sees only what is fetched over http and https'],
+  );
+}
+
+async function openHatch(command: string, urls: readonly string[]): Promise<void> {
+  say('WARNING: PACKAGE VERIFICATION IS DISABLED FOR THIS RUN: whatever the network gives may be installed.');
+  say(`WARNING: nothing from ${urls.join(', ')} is checked, except projects whose rule is locked.`);
+  await logUnverifiedRun(command, urls);
 }

@@ -33,6 +33,8 @@ export interface ClientPolicy {
   readonly isPlain: boolean;
   /** Says the same for equal policies. */
   readonly digest: string;
+  /** Base URL of the index of all names that nothing else speaks about. */
+  readonly defaultIndex: string | undefined;
   /** What happens to connections to hosts that are no trusted index. */
   readonly unknownHosts: 'refuse' | 'tunnel';
 }
@@ -80,6 +82,7 @@ export function createPolicy(parts: PolicyParts): ClientPolicy {
     agreementOf,
     rulesOf,
     isPlain,
+    defaultIndex,
     unknownHosts,
     agreements: [...new Set(agreements.values())],
     digest: digestOf(parts),

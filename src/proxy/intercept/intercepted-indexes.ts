@@ -8,26 +8,32 @@ import type { Forwarder } from './forward.ts';
 import { authorityOf, originOf } from './intercepted-place.ts';
 import type { UnverifiedTally } from './unverified.ts';
 
+/** A verified index under a URL that installers know. */
+export interface InterceptedIndex {
+  /** With the final slash. */
+  readonly baseUrl: string;
+  readonly index: AnsweringIndex;
+  /** Base URL of a trusted index: projects that come from another trusted one are not here. */
+  readonly only?: string;
+}
+
 export interface InterceptedIndexesOptions {
-  /** Verified indexes by the base URL that installers know, with the final slash. */
-  readonly indexes: ReadonlyMap<string, AnsweringIndex>;
-  /** Says which index a project comes from, and which the escape hatch does not open; without it any index may give any. */
+  readonly indexes: readonly InterceptedIndex[];
+  /** Says which index a project comes from, and which the escape hatch does not open; without it any may give any. */
   readonly policy?: Pick<ClientPolicy, 'routeOf' | 'rulesOf'> | undefined;
   /** The escape hatch: hands on what no rule locks, without verifying it. */
   readonly isUnverified?: boolean | undefined;
   readonly onFailure?: ((verdict: Verdict) => void | Promise<void>) | undefined;
   /** Called with every project an index, signed and freshly, does not have. */
-  readonly onAbsent?: ((project: string, index: string) => void) | undefined;
+  readonly onAbsent?: ((project: string) => void) | undefined;
   readonly forwarder: Forwarder;
   readonly tally: UnverifiedTally;
 }
 
-interface Intercepted {
-  readonly baseUrl: string;
+interface Intercepted extends InterceptedIndex {
   readonly origin: string;
   /** Path of the base URL. */
   readonly prefix: string;
-  readonly index: AnsweringIndex;
   readonly answers: IndexAnswers;
 }
 
@@ -39,24 +45,20 @@ export class InterceptedIndexes {
 
   constructor(options: InterceptedIndexesOptions) {
     this.#options = options;
-    for (const [baseUrl, index] of options.indexes) {
+    for (const given of options.indexes) {
+      const { baseUrl, index } = given;
       const url = new URL(baseUrl);
       const origin = originOf(url.protocol === 'https:' ? 'https:' : 'http:', authorityOf(url));
-      const onAbsent = (project: string): void => options.onAbsent?.(project, baseUrl);
-      const answers = new IndexAnswers({
-        index,
-        onFailure: options.onFailure,
-        onAbsent,
-        baseUrl: () => baseUrl,
-      });
+      const { onFailure, onAbsent } = options;
+      const answers = new IndexAnswers({ index, onFailure, onAbsent, baseUrl: () => baseUrl });
       const known = this.#byOrigin.get(origin) ?? [];
-      this.#byOrigin.set(origin, [...known, { baseUrl, origin, prefix: url.pathname, index, answers }]);
+      this.#byOrigin.set(origin, [...known, { ...given, origin, prefix: url.pathname, answers }]);
     }
   }
 
   /** Names and addresses of the indexes that are reached over https. */
   get secureHosts(): readonly string[] {
-    const urls = [...this.#options.indexes.keys()].map((url) => new URL(url));
+    const urls = this.#options.indexes.map(({ baseUrl }) => new URL(baseUrl));
     const secure = urls.filter((url) => url.protocol === 'https:');
     return [...new Set(secure.map((url) => authorityOf(url).hostname))];
   }
@@ -85,7 +87,7 @@ export class InterceptedIndexes {
   }
 
   async #answerRoute(
-    { baseUrl, origin, index, answers }: Intercepted,
+    { baseUrl, only, origin, answers }: Intercepted,
     route: Route,
     target: string,
     request: IncomingMessage,
@@ -93,8 +95,9 @@ export class InterceptedIndexes {
   ): Promise<void> {
     const { policy, isUnverified, forwarder, tally } = this.#options;
     const project = 'project' in route ? route.project : undefined;
-    if (project !== undefined && policy !== undefined && policy.routeOf(project) !== index.url) {
-      return send(request, response, wrongIndex(project, baseUrl, policy.routeOf(project)));
+    const wanted = project === undefined || only === undefined ? only : policy?.routeOf(project);
+    if (project !== undefined && wanted !== undefined && wanted !== only) {
+      return send(request, response, elsewhere(project, wanted, baseUrl));
     }
     const isLocked = project !== undefined && policy?.rulesOf(project).locked === true;
     if (isUnverified !== true || isLocked) return answers.answer(route, request, response);
@@ -103,14 +106,7 @@ export class InterceptedIndexes {
   }
 }
 
-function wrongIndex(
-  project: string,
-  baseUrl: string,
-  wanted: string | undefined,
-): ReturnType<typeof plainText> {
-  const rule = wanted === undefined ? 'comes from no index' : `comes from ${wanted}`;
-  return plainText(
-    404,
-    `By the rules of this machine or project, ${project} ${rule}, and not from ${baseUrl}.`,
-  );
+function elsewhere(project: string, wanted: string, baseUrl: string): ReturnType<typeof plainText> {
+  const sentence = `By the rules of this project or user, ${project} comes from ${wanted} and not from ${baseUrl}.`;
+  return plainText(404, sentence);
 }
