@@ -21,10 +21,17 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
 const stampFile = join(dist, '.build-stamp');
 const programs = ['cli/main.js'];
+const bundler = join(root, 'scripts', 'bundle.mjs');
 
 /** Every file the build reads, with what tells a changed one: names too, so that a removed file counts as a change. */
 function inputs() {
-  const files = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/build.mjs'];
+  const files = [
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'scripts/build.mjs',
+    'scripts/bundle.mjs',
+  ];
   for (const entry of readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })) {
     if (entry.isFile() && !/\.test\.tsx?$/.test(entry.name))
       files.push(relative(root, join(entry.parentPath, entry.name)));
@@ -88,6 +95,11 @@ export function build({ force = false, quiet = false } = {}) {
     });
     if (run.status !== 0) return false;
     copyAssets(files, fresh);
+    const bundling = spawnSync(process.execPath, [bundler, fresh], {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    if (bundling.status !== 0) return false;
     for (const program of programs) {
       if (existsSync(join(fresh, program))) chmodSync(join(fresh, program), 0o755);
     }

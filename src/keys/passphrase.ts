@@ -15,6 +15,13 @@ export function generatePassphrase(): string {
   return Array.from({ length: GROUPS }, group).join('-');
 }
 
+const FORM = new RegExp(`^[${ALPHABET}]{${GROUP_LENGTH}}(-[${ALPHABET}]{${GROUP_LENGTH}}){${GROUPS - 1}}$`);
+
+/** Whether a passphrase has the form of those that are generated here: nobody can guess one, however little work a guess is. */
+export function isGeneratedPassphrase(passphrase: string): boolean {
+  return FORM.test(passphrase) && new Set(passphrase.split('-')).size === GROUPS;
+}
+
 /** Writes a passphrase or another secret of one line to a new file of mode 0600. Throws as `writePrivateFile`. */
 export async function writeSecretFile(path: string, secret: string): Promise<void> {
   await writePrivateFile(path, Buffer.from(`${secret}\n`));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { generatePrivateKey, KeySigner } from './key-signer.ts';
-import { generatePassphrase, readSecretFile, writeSecretFile } from './passphrase.ts';
+import { generatePassphrase, isGeneratedPassphrase, readSecretFile, writeSecretFile } from './passphrase.ts';
 import { STRONG_SCRYPT_COST, readPrivateKeyFile, writePrivateKeyFile } from './private-key-file.ts';
 
 /** The cheapest that is read. */
@@ -59,6 +59,16 @@ describe('private key files', () => {
     expect(kdf).toMatchObject({ name: 'scrypt', N: 131072, r: 8, p: 1 });
     expect(STRONG_SCRYPT_COST).toEqual({ N: 131072, r: 8, p: 1 });
     expect((await read()).key.scheme).toBe('ed25519');
+  });
+
+  it('stretch no passphrase that was generated: nobody can guess one', async () => {
+    const passphrase = generatePassphrase();
+    await writePrivateKeyFile(path, await generatePrivateKey('ed25519'), passphrase);
+    const { kdf } = JSON.parse(await readFile(path, 'utf8')) as Fields;
+    expect(kdf).toMatchObject({ name: 'scrypt', N: 16384, r: 8, p: 1 });
+    expect((await readPrivateKeyFile(path, passphrase)).key.scheme).toBe('ed25519');
+    for (const weaker of ['aaaaa-aaaaa-aaaaa-aaaaa-aaaaa-aaaaa', passphrase.slice(6), `${passphrase}!`])
+      expect(isGeneratedPassphrase(weaker)).toBe(false);
   });
 
   it('hold the public key and no private one', async () => {

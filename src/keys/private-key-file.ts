@@ -9,6 +9,7 @@ import {
 import { z } from 'zod';
 import { PrivateKeyError } from './errors.ts';
 import { KeySigner } from './key-signer.ts';
+import { isGeneratedPassphrase } from './passphrase.ts';
 import { readPrivateFile, writePrivateFile } from './private-file.ts';
 
 /** Cost of scrypt: memory is 128·N·r bytes, time grows with N·r·p. */
@@ -20,6 +21,8 @@ export interface ScryptCost {
 
 /** Half a second and 128 MiB a guess. */
 export const STRONG_SCRYPT_COST: ScryptCost = { N: 2 ** 17, r: 8, p: 1 };
+/** For passphrases of 148 random bits, which need no stretching: a server reads its key at every start. */
+const GENERATED_SCRYPT_COST: ScryptCost = { N: 2 ** 14, r: 8, p: 1 };
 
 const MAX_FILE_LENGTH = 64 * 1024;
 const SALT_LENGTH = 16;
@@ -62,7 +65,7 @@ export async function writePrivateKeyFile(
   path: string,
   privateKey: KeyObject,
   passphrase: string,
-  cost: ScryptCost = STRONG_SCRYPT_COST,
+  cost: ScryptCost = isGeneratedPassphrase(passphrase) ? GENERATED_SCRYPT_COST : STRONG_SCRYPT_COST,
 ): Promise<void> {
   const { key } = KeySigner.fromPrivateKey(privateKey);
   const header: Header = {
