@@ -102,8 +102,9 @@ export class Delegations {
 }
 
 function readRoles(json: JsonObject, rows: JsonRows | undefined): readonly DelegatedRole[] {
-  const roles = readArray(json, 'roles');
-  return (Array.isArray(rows) ? (rows as readonly unknown[]) : roles).map((value, index) =>
+  const values: readonly unknown[] = Array.isArray(rows) ? rows : readArray(json, 'roles');
+  if (values.every((value) => value instanceof DelegatedRole)) return values;
+  return values.map((value, index) =>
     value instanceof DelegatedRole
       ? value
       : within(`roles[${index}]`, () => DelegatedRole.fromJson(asObject(value as JsonValue, 'role'))),

@@ -4,9 +4,6 @@ import type { RowReader } from './json.ts';
 import { TOP_LEVEL_ROLE_NAMES } from './role.ts';
 import type { SignedType } from './signed.ts';
 
-const QUOTE = 0x22;
-const ZERO = 0x30;
-
 /** The reader of the long rows in metadata of this type; each is about the form that our publisher and most others write. */
 export function rowReaderOf(type: SignedType): ((text: string) => RowReader) | undefined {
   if (type === 'snapshot') return () => new MetaRows();
@@ -62,75 +59,39 @@ class RoleRows implements RowReader {
   readonly levels = 2;
   readonly values = 6;
   row!: DelegatedRole;
-  /** What the rows begin with, up to the name: the same key signs them all. */
-  #head = ROLE_HEAD;
+  /** Rows of one key, which the first of them names. */
+  #form: RegExp | undefined;
   #keyIds: readonly string[] = [];
 
   read(text: string, position: number): number {
-    if (this.#keyIds.length === 0 && !this.#readHead(text, position)) return -1;
-    if (!text.startsWith(this.#head, position)) return -1;
-    const start = position + this.#head.length;
-    const end = nameEnd(text, start);
+    const form = (this.#form ??= this.#formOf(text, position));
+    form.lastIndex = position;
+    if (!form.test(text)) return -1;
+    const start = position + ROLE_HEAD.length + (this.#keyIds[0] ?? '').length + ROLE_NAME.length;
+    const end = text.indexOf('"', start);
     const name = text.slice(start, end);
-    if (end === start || TOP_LEVEL_ROLE_NAMES.has(name) || !text.startsWith(ROLE_MIDDLE, end)) return -1;
-    const pathHashPrefixes: string[] = [];
-    const tail = readPrefixes(text, end + ROLE_MIDDLE.length, pathHashPrefixes);
-    if (tail === -1 || !text.startsWith(ROLE_TAIL, tail)) return -1;
-    this.row = new DelegatedRole({
-      name,
-      keyIds: this.#keyIds,
-      threshold: 1,
-      terminating: false,
-      pathHashPrefixes,
-    });
-    return tail + ROLE_TAIL.length;
+    if (TOP_LEVEL_ROLE_NAMES.has(name)) return -1;
+    this.row = DelegatedRole.withPrefixText(
+      { name, keyIds: this.#keyIds, threshold: 1, terminating: false },
+      text.slice(end + ROLE_MIDDLE.length, form.lastIndex - ROLE_TAIL.length),
+    );
+    return form.lastIndex;
   }
 
-  #readHead(text: string, position: number): boolean {
+  /** Every repetition is bounded: an unbounded one can exhaust the stack of the regular expression. */
+  #formOf(text: string, position: number): RegExp {
     const start = position + ROLE_HEAD.length;
-    const end = hexEnd(text, start);
-    if (end === start || !text.startsWith(ROLE_HEAD, position) || !text.startsWith(ROLE_NAME, end))
-      return false;
-    this.#head = text.slice(position, end + ROLE_NAME.length);
-    this.#keyIds = [text.slice(start, end)];
-    return true;
+    const keyId = /^[0-9a-f]*/.exec(text.slice(start, start + MAX_KEY_ID_LENGTH))?.[0] ?? '';
+    this.#keyIds = [keyId];
+    return new RegExp(
+      `\\{"keyids":\\["${keyId}"\\],"name":"[a-z0-9._-]{1,100}","path_hash_prefixes":\\["[0-9a-f]{1,64}(?:","[0-9a-f]{1,64}){0,255}"\\],"terminating":false,"threshold":1\\}`,
+      'y',
+    );
   }
 }
 
+const MAX_KEY_ID_LENGTH = 128;
 const ROLE_HEAD = '{"keyids":["';
 const ROLE_NAME = '"],"name":"';
 const ROLE_MIDDLE = '","path_hash_prefixes":["';
-const ROLE_TAIL = '],"terminating":false,"threshold":1}';
-
-/** Prefixes up to the bracket behind them; -1 for one that is none. */
-function readPrefixes(text: string, position: number, prefixes: string[]): number {
-  for (let start = position; ;) {
-    const end = hexEnd(text, start);
-    if (end === start || end - start > 64 || text.charCodeAt(end) !== QUOTE) return -1;
-    prefixes.push(text.slice(start, end));
-    if (!text.startsWith(',"', end + 1)) return end + 1;
-    start = end + 3;
-  }
-}
-
-/** The end of the lower-case hexadecimal digits that begin here. */
-function hexEnd(text: string, position: number): number {
-  for (let index = position; ; index++) {
-    const unit = text.charCodeAt(index);
-    if (!((unit >= ZERO && unit <= 0x39) || (unit >= 0x61 && unit <= 0x66))) return index;
-  }
-}
-
-/** The end of the letters, digits, `-`, `.` and `_` that begin here. */
-function nameEnd(text: string, position: number): number {
-  for (let index = position; ; index++) {
-    const unit = text.charCodeAt(index);
-    const isPlain =
-      (unit >= 0x61 && unit <= 0x7a) ||
-      (unit >= ZERO && unit <= 0x39) ||
-      unit === 0x2d ||
-      unit === 0x2e ||
-      unit === 0x5f;
-    if (!isPlain) return index;
-  }
-}
+const ROLE_TAIL = '"],"terminating":false,"threshold":1}';
