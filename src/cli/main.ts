@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { registerArchive } from './commands/archive.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerCeremony } from './commands/ceremony.ts';
+import { registerConfig } from './commands/config.ts';
 import { registerEvent, registerSign } from './commands/event.ts';
 import { registerFsck } from './commands/fsck.ts';
 import { registerGc } from './commands/gc.ts';
@@ -20,13 +21,9 @@ import { registerServe } from './commands/serve.ts';
 import { registerSigner } from './commands/signer.ts';
 import { registerToken } from './commands/token.ts';
 import { registerTrust } from './commands/trust.ts';
+import { registerWebhook } from './commands/webhook.ts';
 import { registerWitness } from './commands/witness.ts';
-import {
-  registerAccess,
-  registerProjectRoles,
-  registerPublisher,
-  registerUser,
-} from './commands/user.ts';
+import { registerAccess, registerProjectRoles, registerPublisher, registerUser } from './commands/user.ts';
 import { EXIT } from './exit-codes.ts';
 import { packageVersion } from './package-version.ts';
 import { reportError } from './terminal.ts';
@@ -34,6 +31,7 @@ import { reportError } from './terminal.ts';
 /** Every command, in the order of `rind --help`. */
 const COMMANDS: readonly ((program: Command) => void)[] = [
   registerServe,
+  registerConfig,
   registerToken,
   registerUser,
   registerAccess,
@@ -47,6 +45,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerAudit,
   registerArchive,
   registerWitness,
+  registerWebhook,
   registerImport,
   registerGc,
   registerHashes,

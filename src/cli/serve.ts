@@ -1,40 +1,45 @@
+import type { Settings } from '../config/keys.ts';
 import { openDatabase, type Database } from '../db/open.ts';
 import type { IndexRow } from '../db/schema.ts';
 import { acquireStoreLock } from '../db/store-lock.ts';
+import { WebhookSender } from '../registry/webhook-sender.ts';
+import { ServerMetrics } from '../server/server-metrics.ts';
 import { startServer, type RunningServer } from '../server/start.ts';
 import { FaultInjector } from '../storage/fault-injector.ts';
 import { PosixStore } from '../storage/posix-store.ts';
+import { LineFile } from '../telemetry/line-file.ts';
 import { openLog, type Log } from '../telemetry/log.ts';
 import { PublisherClient } from '../worker/publisher-client.ts';
-import type { PublishedIndex } from '../worker/publisher-protocol.ts';
 import { CliError } from './cli-error.ts';
 import { currentRoot } from './current-root.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
-import { EvidenceLoop, witnessSettings, type EvidenceOptions } from './evidence-loop.ts';
+import { EvidenceLoop, witnessSettings } from './evidence-loop.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { eventsFolder, offeredEvents } from './offered-events.ts';
 import { IndexWatch, publishedIndexes, servableIndexes } from './index-watch.ts';
+import { packageVersion } from './package-version.ts';
+import { accessPath, Reload } from './reload.ts';
 import { ReminderLoop } from './reminder-loop.ts';
 import { RenewalOpener } from './renewal-opener.ts';
 import { keptSecrets, setupMessage, shownSecrets, trialMessage } from './serve-messages.ts';
+import { addServeMetrics, publisherCheck, signerLatency } from './serve-metrics.ts';
+import {
+  collectionSettings,
+  evidenceOptions,
+  expirySettings,
+  metricsToken,
+  serverSettings,
+  settingsFor,
+  type ServeOptions,
+} from './serve-settings.ts';
 import { StopRequest } from './stop-request.ts';
 import { say } from './terminal.ts';
 import { ensureTrialRepository, forgetSecretFiles, type TrialRepository } from './trial-repository.ts';
 
-/** What `rind serve` is told. */
-export interface ServeOptions extends EvidenceOptions {
-  readonly data: string;
-  readonly host: string;
-  readonly port: number;
-  readonly publicUrl?: string;
-  /** Where reminders of renewals and signing windows are posted to. */
-  readonly reminders?: string;
-  /** The clock is right, though what was signed before says otherwise. */
-  readonly trustClock?: boolean;
-}
-
 /** The parts of a server that are open at the same time. */
 interface Opened {
+  readonly settings: Settings;
+  readonly metrics: ServerMetrics;
   readonly folder: DataFolder;
   readonly store: PosixStore;
   readonly database: Database;
@@ -50,11 +55,12 @@ interface PublicationListener {
   now: RunningServer['published'] | undefined;
 }
 
-/** Runs an index until SIGINT, SIGTERM or SIGHUP. What it says to people and its log go to stderr. */
+/** Runs an index until SIGINT or SIGTERM. What it says to people and its log go to stderr. */
 export async function serve(options: ServeOptions): Promise<ExitCode> {
   const faults = FaultInjector.fromEnvironment();
-  const log = openLog({ level: 'warn' });
-  const folder = await openDataFolder(options.data);
+  const { settings } = await settingsFor(options);
+  const log = openLog({ level: settings.log.level });
+  const folder = await openDataFolder(settings.server.data);
   const stop = new StopRequest();
   const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary, faults });
   const database = await openDatabase({
@@ -63,13 +69,35 @@ export async function serve(options: ServeOptions): Promise<ExitCode> {
     ...(faults === undefined ? {} : { beforeCommit: () => faults.before('commit') }),
   });
   try {
-    const repository = await prepareRepository(folder, database, store);
+    const repository = await prepareRepository(folder, database, store, settings);
     const indexes = await servableIndexes(database.db);
     const published: PublicationListener = { now: undefined };
     const keys = await publishedIndexes(folder, indexes);
-    const publisher = await startPublisher(options, folder, keys, log, stop, published);
+    const metrics = new ServerMetrics(packageVersion());
+    const publisher = await PublisherClient.start({
+      ...publisherFolders(folder),
+      indexes: keys,
+      trustClock: options.trustClock,
+      expiry: expirySettings(settings),
+      collection: collectionSettings(settings),
+      log,
+      onSigning: signerLatency(metrics),
+      onPublished: (event) => published.now?.(event),
+      onFatal: (error) => stop.fail(error),
+    });
     try {
-      const opened = { folder, store, database, repository, indexes, publisher, published, log };
+      const opened = {
+        settings,
+        metrics,
+        folder,
+        store,
+        database,
+        repository,
+        indexes,
+        publisher,
+        published,
+        log,
+      };
       await serveUntilStopped(options, opened, stop);
     } finally {
       await publisher.close();
@@ -84,85 +112,102 @@ async function prepareRepository(
   folder: DataFolder,
   { db }: Database,
   store: PosixStore,
+  { access }: Settings,
 ): Promise<TrialRepository> {
   const lock = await acquireStoreLock(folder.path);
   try {
-    return await ensureTrialRepository(folder, db, store);
+    const repository = await ensureTrialRepository(folder, db, store);
+    if (repository.secrets !== undefined && access.read === 'token') {
+      await db
+        .updateTable('indexes')
+        .set({ read_access: 'token' })
+        .where('id', '=', repository.index.id)
+        .execute();
+    }
+    return repository;
   } finally {
     lock.release();
   }
 }
 
-async function startPublisher(
-  { trustClock }: ServeOptions,
-  folder: DataFolder,
-  indexes: readonly PublishedIndex[],
-  log: Log,
-  stop: StopRequest,
-  onPublished: PublicationListener,
-): Promise<PublisherClient> {
-  return PublisherClient.start({
+function publisherFolders(folder: DataFolder): {
+  readonly databasePath: string;
+  readonly storeRoot: string;
+  readonly temporaryFolder: string;
+  readonly lockFolder: string;
+} {
+  return {
     databasePath: folder.database,
     storeRoot: folder.tree,
     temporaryFolder: folder.temporary,
     lockFolder: folder.path,
-    trustClock,
-    indexes,
-    log,
-    onPublished: (event) => onPublished.now?.(event),
-    onFatal: (error) => stop.fail(error),
-  });
+  };
 }
 
 async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: StopRequest): Promise<void> {
-  const { folder, store, database, indexes, publisher, published, log } = opened;
+  const { settings, metrics, folder, store, database, indexes, publisher, published, log } = opened;
+  const { db } = database;
   const reminders = new ReminderLoop({
-    db: database.db,
+    db,
     eventsFolder: eventsFolder(folder.path),
-    renewals: new RenewalOpener({ db: database.db, store, path: folder.path }),
+    renewals: new RenewalOpener({ db, store, path: folder.path }),
     log,
-    webhook: options.reminders,
+    webhook: settings.reminders.webhook,
   });
-  const server = await listen(options, {
+  const token = { value: await metricsToken(settings) };
+  const access = accessPath(settings);
+  const accessFile = access === undefined ? undefined : new LineFile(access.path);
+  const server = await listen(settings.server, {
+    ...(await serverSettings(settings)),
+    ...(accessFile === undefined ? {} : { accessLine: (line: string) => accessFile.write(line) }),
     indexes,
-    db: database.db,
+    db,
     store,
     queue: publisher,
     log,
+    metrics,
+    version: packageVersion(),
+    metricsToken: () => token.value,
+    readiness: () => publisherCheck(publisher),
     signingEvents: offeredEvents(folder.path),
     onFatal: (error) => stop.fail(error),
   });
   published.now = (event) => server.published(event);
+  const kept = evidenceOptions(settings);
   const evidence = new EvidenceLoop({
-    db: database.db,
+    db,
     store,
     log,
-    settings: await witnessSettings(options, folder),
-    archive: options.archive,
-    publicUrl: options.publicUrl ?? server.url,
+    settings: await witnessSettings(kept, folder),
+    archive: kept.archive,
+    publicUrl: server.url,
   });
-  const watch = new IndexWatch({ db: database.db, folder, publisher, server, log, served: indexes });
+  addServeMetrics({ db, metrics, publisher, evidence });
+  const watch = new IndexWatch({ db, folder, publisher, server, log, served: indexes });
+  const webhooks = new WebhookSender({ db, log });
+  const reload = new Reload({ options, server, log, accessFile, token });
   try {
     await tellStart(opened, server.url);
-    reminders.start();
-    evidence.start();
-    watch.start();
+    for (const part of [reminders, evidence, watch, webhooks, reload]) part.start();
     await stop.wait();
     say('stopping: uploads under way get to end');
   } finally {
+    reload.stop();
     reminders.stop();
     await evidence.stop();
     await watch.stop();
+    await webhooks.stop();
     await server.close();
+    accessFile?.close();
   }
 }
 
 async function listen(
-  { host, port, publicUrl }: ServeOptions,
-  parts: Omit<Parameters<typeof startServer>[0], 'host' | 'port' | 'publicUrl'>,
+  { host, port }: Settings['server'],
+  parts: Omit<Parameters<typeof startServer>[0], 'host' | 'port'>,
 ): Promise<RunningServer> {
   try {
-    return await startServer({ ...parts, host, port, ...(publicUrl === undefined ? {} : { publicUrl }) });
+    return await startServer({ ...parts, host, port });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE')
@@ -173,6 +218,10 @@ async function listen(
       throw new CliError('failure', `It is not possible to listen on ${host}, port ${port} (${code}).`, [], {
         cause,
       });
+    if (code?.startsWith('ERR_OSSL') === true || code?.startsWith('ERR_SSL') === true)
+      throw new CliError('failure', `tls.certificate and tls.key cannot be used (${code}).`, [
+        'both are PEM files, and the key belongs to the first certificate',
+      ]);
     throw cause;
   }
 }

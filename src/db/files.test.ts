@@ -110,7 +110,7 @@ describe('files', () => {
   it('keep every field, and a name once used is used for ever', async () => {
     const wanted = await newFile('foo', '1.0');
     const row = await insertFile(db, wanted);
-    expect(row).toEqual({ ...wanted, id: row.id, yanked: 0 });
+    expect(row).toEqual({ ...wanted, id: row.id, yanked: 0, collected_at: null, provenance_url: null });
     expect({ ...(await findFile(db, indexId, row.filename)) }).toEqual(row);
     await markFileRemoved(db, row.id, LATER);
     const taken: unknown = await insertFile(db, wanted).catch((error: unknown) => error);
