@@ -1,31 +1,44 @@
 import type { VerifyingProxy } from '../proxy/proxy.ts';
-import type { TrustedIndex } from '../proxy/trust-store.ts';
-import type { VerifiedIndex } from '../proxy/verified-index.ts';
 import type { Verdict } from '../proxy/verdict.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { chooseIndex, openIndex, openTrustStore } from './open-index.ts';
+import { openTrust, type OpenedTrust } from './open-trust.ts';
+import { activatedSocket, serviceAddress, serviceAddressPath } from './proxy-service.ts';
+import { ProxyRecord } from './proxy-status.ts';
+import { resolveTrust, type ResolvedTrust } from './resolve-trust.ts';
 import { startProxy } from './start-proxy.ts';
+import { StopRequest } from './stop-request.ts';
 import { print, reportVerdict, say } from './terminal.ts';
+import { placesOf } from './trust-places.ts';
 
-/** Milliseconds after which a new snapshot of the index is taken. */
-const SESSION_MAX_AGE = 600_000;
 const REPEAT_AFTER = 60_000;
 
-/** Serves a verified index until SIGINT or SIGTERM. Its URL goes to stdout, everything else to stderr. */
-export async function keepProxyRunning(options: {
+export interface ProxyCommandOptions {
   readonly port: number;
   readonly index?: string;
-}): Promise<ExitCode> {
-  const trusted = await chooseIndex(openTrustStore(), options.index);
-  const opened = await openIndex(trusted, SESSION_MAX_AGE);
+  /** Folder whose [tool.rind] counts; the working folder when left out. */
+  readonly project?: string;
+  /** Minutes after which a new snapshot of the index is taken. */
+  readonly session: number;
+  /** Keep to the address chosen at set-up. */
+  readonly service?: boolean;
+}
+
+/** Serves a verified index until SIGINT or SIGTERM. Its URL goes to stdout, everything else to stderr. */
+export async function keepProxyRunning(options: ProxyCommandOptions): Promise<ExitCode> {
+  const stop = new StopRequest();
+  const trust = await resolveTrust(options.project ?? process.cwd(), { index: options.index });
+  const record = new ProxyRecord();
+  const sessionMaxAge = options.session * 60_000;
+  const opened = await openTrust(trust, { sessionMaxAge, onWithheld: record.withheld });
   try {
-    const proxy = await start(trusted, opened.index, options.port);
+    const proxy = await start(trust, opened, options, record);
     try {
-      say(`serving what ${trusted.url} signed; nothing else leaves this address`);
+      say(`serving what ${opened.index.url} signed; nothing else leaves this address`);
       print(proxy.simpleUrl);
+      say(`its status: ${proxy.url}`);
       say('end it with Ctrl-C');
-      await ended();
+      await stop.wait();
       return EXIT.ok;
     } finally {
       await proxy.close();
@@ -35,15 +48,38 @@ export async function keepProxyRunning(options: {
   }
 }
 
-async function start(trusted: TrustedIndex, index: VerifiedIndex, port: number): Promise<VerifyingProxy> {
+async function start(
+  trust: ResolvedTrust,
+  { index }: OpenedTrust,
+  options: ProxyCommandOptions,
+  record: ProxyRecord,
+): Promise<VerifyingProxy> {
+  const socket = activatedSocket(process.env);
+  const isService = options.service === true || socket !== undefined;
+  const port = isService ? (await serviceAddress(options.port)).port : options.port;
+  const places = isService ? { addressPath: serviceAddressPath() } : await placesOf(trust);
+  const report = reporter();
+  const onFailure = (verdict: Verdict): void => {
+    record.refused(verdict);
+    report(verdict);
+  };
   try {
-    return await startProxy(trusted, { index, port, onFailure: reporter() });
+    const proxy: VerifyingProxy = await startProxy(places, {
+      index,
+      onFailure,
+      socket,
+      ...(port === 0 ? {} : { port }),
+      statusPage: () => record.page(trust, proxy.simpleUrl, options.session * 60_000),
+    });
+    return proxy;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error;
     const reason = code === 'EADDRINUSE' ? 'is in use' : 'may not be used';
     throw new CliError('failure', `Port ${port} on 127.0.0.1 ${reason}.`, [
-      'leave --port out to take any that is free',
+      isService
+        ? 'rind proxy install --user --port NUMBER chooses another'
+        : 'leave --port out to take any that is free',
     ]);
   }
 }
@@ -59,10 +95,4 @@ function reporter(): (verdict: Verdict) => void {
     said.set(key, now);
     reportVerdict(verdict);
   };
-}
-
-function ended(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-  });
 }

@@ -6,7 +6,8 @@ import type { TrustedIndex } from '../proxy/trust-store.ts';
 import { chooseIndex, openTrustStore } from './open-index.ts';
 import { print, say } from './terminal.ts';
 
-const ORIGINS = {
+/** How trust began, in words. */
+export const ORIGINS = {
   'root-file': 'a root file',
   fingerprint: 'its fingerprint',
   'first-use': 'first use; nobody vouched for it',
@@ -61,19 +62,24 @@ function recordOf(index: TrustedIndex): object {
   return { url, origin, rootVersion, fingerprint, addedAt };
 }
 
-async function newestRoot(index: TrustedIndex): Promise<SelfSignedRoot> {
+/** The newest root that is known here. */
+export async function newestRoot(index: TrustedIndex): Promise<SelfSignedRoot> {
   const newest = await readFile(join(index.metadataFolder, 'root.json')).catch(() => undefined);
   return readSelfSignedRoot(newest ?? (await readFile(index.rootPath)));
 }
 
-async function lastTimestamp(index: TrustedIndex): Promise<{ version: number; expires: string } | undefined> {
+/** The newest timestamp that is known here. */
+export async function lastTimestamp(
+  index: TrustedIndex,
+): Promise<{ version: number; expires: string } | undefined> {
   const bytes = await readFile(join(index.metadataFolder, 'timestamp.json')).catch(() => undefined);
   if (bytes === undefined) return undefined;
   const { version, expires } = Metadata.fromBytes(bytes, 'timestamp').signed;
   return { version, expires: expires.toISOString() };
 }
 
-function rolesOf({ root }: SelfSignedRoot): [name: string, { threshold: number; keys: string[] }][] {
+/** The roles of a root with the beginnings of their key ids. */
+export function rolesOf({ root }: SelfSignedRoot): [name: string, { threshold: number; keys: string[] }][] {
   return [...root.roles].map(([name, role]) => [
     name,
     {

@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { IndexAnswers, type AnsweringIndex } from './index-answers.ts';
+import type { Answer } from './failure-answer.ts';
 import { createToken } from './proxy-address.ts';
 import { guardRequest } from './request-guard.ts';
-import { parseRoute } from './route.ts';
+import { isHome, parseRoute } from './route.ts';
 import { plainText, send } from './send.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -13,6 +14,10 @@ export interface ProxyOptions {
   readonly port?: number;
   /** First segment of every path; made at random when left out. */
   readonly token?: string;
+  /** A listening socket that was handed to this process (systemd socket activation), instead of `port`. */
+  readonly socket?: number | undefined;
+  /** Makes the page that tells a person what this is, at the address itself. */
+  readonly statusPage?: (() => Promise<Answer>) | undefined;
   /** Called with every refusal. The refused request is answered only when the promise is settled. */
   readonly onFailure?: (verdict: Verdict) => void | Promise<void>;
   /** Called with every project the index, signed and freshly, does not have. */
@@ -28,11 +33,13 @@ export class VerifyingProxy {
   readonly #answers: IndexAnswers;
   readonly #server: Server;
   readonly #token: string;
+  readonly #statusPage: ProxyOptions['statusPage'];
   #port = 0;
 
   private constructor(options: ProxyOptions) {
     this.#answers = new IndexAnswers({ ...options, baseUrl: () => this.url });
     this.#token = options.token ?? createToken();
+    this.#statusPage = options.statusPage;
     this.#server = createServer(SERVER_OPTIONS, (request, response) => {
       void this.#answer(request, response);
     });
@@ -42,10 +49,15 @@ export class VerifyingProxy {
   static async start(options: ProxyOptions): Promise<VerifyingProxy> {
     const proxy = new VerifyingProxy(options);
     await new Promise<void>((resolve, reject) => {
-      proxy.#server.once('error', reject).listen(options.port ?? 0, '127.0.0.1', resolve);
+      const server = proxy.#server.once('error', reject);
+      if (options.socket === undefined) server.listen(options.port ?? 0, '127.0.0.1', resolve);
+      else server.listen({ fd: options.socket }, resolve);
     });
-    proxy.#port = (proxy.#server.address() as AddressInfo).port;
-    return proxy;
+    const { address, port } = proxy.#server.address() as AddressInfo;
+    proxy.#port = port;
+    if (address === '127.0.0.1') return proxy;
+    await proxy.close();
+    throw new TypeError(`The socket listens on ${address}, where others can reach it; it must be 127.0.0.1.`);
   }
 
   get port(): number {
@@ -72,6 +84,8 @@ export class VerifyingProxy {
     try {
       const refusal = guardRequest(request, this.#port);
       if (refusal !== undefined) return send(request, response, plainText(refusal.status, refusal.sentence));
+      if (this.#statusPage !== undefined && isHome(request.url ?? '', this.#token))
+        return send(request, response, await this.#statusPage());
       const route = parseRoute(request.url ?? '', this.#token);
       if (route === undefined) return send(request, response, plainText(404, 'There is nothing here.'));
       await this.#answers.answer(route, request, response);

@@ -80,6 +80,12 @@ function releaseRoute(segments: readonly string[]): Route | undefined {
   return { kind: 'release', project, version, path: simpleJsonPath(project) };
 }
 
+/** Whether a request is for the address itself: `/<token>/`. */
+export function isHome(target: string, token: string): boolean {
+  const [, given = '', ...more] = (target.split('?', 1)[0] ?? '').slice(0, LONGEST_PATH).split('/');
+  return more.length === 1 && more[0] === '' && isToken(given, token);
+}
+
 /** The path of the tree a route stands for, e.g. to name it in a sentence. */
 export function routeSubject(route: Route): string {
   if (route.kind === 'redirect') return route.location;
