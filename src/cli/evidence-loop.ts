@@ -17,8 +17,8 @@ const RETRY = 3_600_000;
 
 /** What `rind serve` is told of evidence. */
 export interface EvidenceOptions {
-  /** Heads of the public log are appended there. */
-  readonly headsFile?: string;
+  /** Heads of the public log are appended to them. */
+  readonly headsFiles?: readonly string[];
   /** Heads are posted there; `/api/v1/witness` of another rind is such a place. */
   readonly headsWebhook?: string;
   /** An archive of each index is kept there, a folder each, and grows daily. */
@@ -100,7 +100,7 @@ export class EvidenceLoop {
 
 /** The sinks of the command line; token and secret of the webhook lie beside the keys: `witness-token` and `witness-secret`. */
 export async function witnessSettings(
-  { headsFile, headsWebhook }: EvidenceOptions,
+  { headsFiles = [], headsWebhook }: EvidenceOptions,
   folder: DataFolder,
 ): Promise<WitnessSettings> {
   const secret = async (name: string) => {
@@ -114,7 +114,7 @@ export async function witnessSettings(
     ...(key === undefined ? {} : { secret: key }),
   };
   return {
-    files: headsFile === undefined ? [] : [headsFile],
+    files: headsFiles,
     webhooks: headsWebhook === undefined ? [] : [webhook],
   };
 }

@@ -6,7 +6,9 @@ export class StopRequest {
   constructor() {
     this.#stopped = new Promise((resolve, reject) => {
       this.#fail = reject;
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+      // A closed terminal says SIGHUP too; without one it means: read the settings again (reload.ts).
+      const signals = ['SIGINT', 'SIGTERM', ...(process.stderr.isTTY ? ['SIGHUP'] : [])];
+      for (const signal of signals) process.once(signal, () => resolve());
     });
     // Nobody may be waiting yet when it fails.
     this.#stopped.catch(() => undefined);

@@ -1,3 +1,4 @@
+import { AttestationVerifier } from '../registry/attestation-verifier.ts';
 import { Authenticator } from '../registry/authenticator.ts';
 import { BoundedPool } from '../registry/bounded-pool.ts';
 import { RegistryError } from '../registry/errors.ts';
@@ -81,33 +82,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     log: options.log,
   });
   await access.start();
-  const handler = new RequestHandler({
-    cache,
-    guard,
-    trustedPublishing: mountTrustedPublishing({ ...options, clock }, guard, () => url),
-    operations: new Operations({
-      readiness: {
-        db: options.db,
-        store: options.store,
-        clock,
-        sites: () => sites.all(),
-        more: options.readiness,
-      },
-      metrics,
-      metricsToken: options.metricsToken,
-      log: options.log,
-    }),
-    admission,
-    metrics,
-    proxies,
-    accessLog: accessLogOf(options, proxies, clock),
-    sites: sites.byName,
-    store: options.store,
-    log: options.log,
-    pathPrefix: url === '' ? '' : new URL(url).pathname.replace(/\/$/, ''),
-    maxDiscarded: limits.maxFileSize + FORM_OVERHEAD,
-    onFatal: options.onFatal ?? (() => undefined),
-  });
+  const pathPrefix = url === '' ? '' : new URL(url).pathname.replace(/\/$/, '');
+  const maxDiscarded = limits.maxFileSize + FORM_OVERHEAD;
+  const parts = { ...shared, sites, proxies, admission, clock, pathPrefix, maxDiscarded };
+  const handler = newHandler(options, parts);
   const listener = new Listener((request, response) => handler.handle(request, response), {
     tls: options.tls,
     maxConnections: limits.maxConnections,
@@ -133,6 +111,49 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
+interface HandlerParts extends SharedParts {
+  readonly sites: Sites;
+  readonly proxies: TrustedProxies;
+  readonly admission: Admission;
+  readonly clock: () => Date;
+  readonly pathPrefix: string;
+  readonly maxDiscarded: number;
+}
+
+function newHandler(options: ServerOptions, parts: HandlerParts): RequestHandler {
+  const { db, store, log } = options;
+  const { cache, guard, metrics, url, sites, proxies, admission, clock, pathPrefix, maxDiscarded } = parts;
+  return new RequestHandler({
+    cache,
+    guard,
+    trustedPublishing: mountTrustedPublishing({ ...options, clock }, guard, url),
+    operations: new Operations({
+      readiness: { db, store, clock, sites: () => sites.all(), more: options.readiness },
+      metrics,
+      metricsToken: options.metricsToken,
+      log,
+    }),
+    admission,
+    metrics,
+    proxies,
+    accessLog: accessLogOf(options, proxies, clock),
+    sites: sites.byName,
+    store,
+    log,
+    pathPrefix,
+    maxDiscarded,
+    onFatal: options.onFatal ?? (() => undefined),
+  });
+}
+
+/** What all indexes of a server have in common. */
+interface SharedParts {
+  readonly cache: DocumentCache;
+  readonly guard: Guard;
+  readonly metrics: ServerMetrics;
+  readonly url: () => string;
+}
+
 function optional<Name extends string, Value>(
   name: Name,
   value: Value | undefined,
@@ -154,18 +175,15 @@ function mountTrustedPublishing(
 function mountSites(
   options: ServerOptions & { readonly clock: () => Date },
   limits: ServerLimits,
-  shared: {
-    readonly cache: DocumentCache;
-    readonly guard: Guard;
-    readonly metrics: ServerMetrics;
-    readonly url: () => string;
-  },
+  shared: SharedParts,
 ): Sites {
   const { db, store, log, clock } = options;
   const { cache, guard, metrics, url } = shared;
   const queue = metrics.measured(options.queue);
   const inspections = new BoundedPool(INSPECTIONS);
   const gate = new UploadGate(limits.maxUploads);
+  const { trustedRoot } = options;
+  const attestations = trustedRoot === undefined ? undefined : new AttestationVerifier(trustedRoot);
   return new Sites(
     cache,
     (index) => {
@@ -176,6 +194,8 @@ function mountSites(
         index,
         clock,
         inspections,
+        attestations,
+        url: () => site.url,
         signingEvents: options.signingEvents,
         ...optional('publishing', options.publishing),
         ...optional('indexDefaults', options.indexDefaults),

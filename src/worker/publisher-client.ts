@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { HistogramState } from '../telemetry/metrics.ts';
 import type { PublisherState } from './publisher-loop.ts';
 import type {
   PublishedIndex,
@@ -29,6 +30,8 @@ export interface PublisherClientOptions extends PublisherThreadData {
     readonly indexId: number;
     readonly changedPaths: readonly string[];
   }) => void;
+  /** How long the keys took for their signatures so far, in seconds. */
+  readonly onSigning?: (latency: HistogramState) => void;
   /** The publisher has stopped for good; what is public stays public, what waits goes on waiting until the process starts again. */
   readonly onFatal?: (error: PublisherThreadError) => void;
 }
@@ -184,6 +187,9 @@ export class PublisherClient implements PublicationQueue {
       case 'already':
         this.#settle(message.journalId);
         break;
+      case 'signing':
+        this.#options.onSigning?.(message.latency);
+        break;
       case 'added':
       case 'removed':
         this.#answer(message.indexId, undefined);
@@ -227,7 +233,8 @@ export class PublisherClient implements PublicationQueue {
 /** Only what the thread needs: functions cannot cross. */
 function threadData(options: PublisherClientOptions): PublisherThreadData {
   const { databasePath, storeRoot, temporaryFolder, lockFolder, indexes } = options;
-  return { databasePath, storeRoot, temporaryFolder, lockFolder, indexes };
+  const { trustClock, expiry, collection } = options;
+  return { databasePath, storeRoot, temporaryFolder, lockFolder, indexes, trustClock, expiry, collection };
 }
 
 function startWorker(workerData: PublisherThreadData): Worker {

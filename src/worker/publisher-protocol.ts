@@ -1,5 +1,8 @@
 import type { KeyChoice } from '../keys/key-choice.ts';
+import type { CollectionSettings } from '../repository/collection-settings.ts';
+import type { ExpirySettings } from '../repository/expiry-settings.ts';
 import type { Publication } from '../repository/publisher.ts';
+import type { HistogramState } from '../telemetry/metrics.ts';
 import type { PublisherState } from './publisher-loop.ts';
 
 /** One index and the keys that sign for it. */
@@ -19,6 +22,9 @@ export interface PublisherThreadData {
   readonly indexes: readonly PublishedIndex[];
   /** Somebody says that the clock is right, whatever was signed before: see SigningClock. */
   readonly trustClock?: boolean | undefined;
+  /** Windows in place of those of each index's profile. */
+  readonly expiry?: Partial<ExpirySettings> | undefined;
+  readonly collection?: CollectionSettings | undefined;
 }
 
 /** From the main thread. */
@@ -45,6 +51,8 @@ export type PublisherMessage =
   /** The answer to 'await' for a change that is public. */
   | { readonly kind: 'already'; readonly journalId: number }
   | { readonly kind: 'state'; readonly indexId: number; readonly state: PublisherState }
+  /** How long the keys took for their signatures so far, in seconds, of all indexes. */
+  | { readonly kind: 'signing'; readonly latency: HistogramState }
   | { readonly kind: 'added' | 'removed'; readonly indexId: number }
   | { readonly kind: 'not-added'; readonly indexId: number; readonly reason: ThreadError }
   | { readonly kind: 'fatal'; readonly indexId: number; readonly reason: ThreadError }

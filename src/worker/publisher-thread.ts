@@ -6,11 +6,16 @@ import { openDatabase } from '../db/open.ts';
 import type { Executor } from '../db/schema.ts';
 import { acquireStoreLock } from '../db/store-lock.ts';
 import { openSigners, type OpenedSigners } from '../keys/key-choice.ts';
+import type { CollectionSettings } from '../repository/collection-settings.ts';
 import { errorFields } from '../repository/errors.ts';
+import { expirySettingsOf } from '../repository/expiry-settings.ts';
+import { profileNamed } from '../repository/profile.ts';
 import { Publisher, type PublisherLog } from '../repository/publisher.ts';
 import { Upkeep } from '../repository/upkeep.ts';
 import { FaultInjector } from '../storage/fault-injector.ts';
 import { PosixStore } from '../storage/posix-store.ts';
+import { Histogram } from '../telemetry/metrics.ts';
+import type { Signer } from '../tuf/signer.ts';
 import { PublisherLoop } from './publisher-loop.ts';
 import type {
   PublishedIndex,
@@ -34,7 +39,7 @@ async function run(data: PublisherThreadData): Promise<void> {
     const { storeRoot: root, temporaryFolder } = data;
     const store = await PosixStore.open({ root, temporaryFolder, faults });
     await store.removeStaleTemporaries(new Date(Date.now() - STALE));
-    const loops = new IndexLoops(database.db, store, data.trustClock === true);
+    const loops = new IndexLoops(database.db, store, data);
     for (const index of data.indexes) await loops.add(index);
     listen(database.db, loops, async () => {
       await loops.close();
@@ -57,13 +62,13 @@ function machineUptime(): number {
 class IndexLoops {
   readonly #db: Executor;
   readonly #store: PosixStore;
-  readonly #isClockTrusted: boolean;
+  readonly #data: PublisherThreadData;
   readonly #entries = new Map<number, { readonly loop: PublisherLoop; readonly keys: OpenedSigners }>();
 
-  constructor(db: Executor, store: PosixStore, isClockTrusted: boolean) {
+  constructor(db: Executor, store: PosixStore, data: PublisherThreadData) {
     this.#db = db;
     this.#store = store;
-    this.#isClockTrusted = isClockTrusted;
+    this.#data = data;
   }
 
   /** Opens the keys, takes the lease, recovers, and goes to work. Throws; then nothing of it is left. */
@@ -73,7 +78,9 @@ class IndexLoops {
     if (index === undefined) throw new Error(`The database has no index ${indexId}.`);
     const keys = await openSigners(choices);
     try {
-      const { signers } = keys;
+      const signers = keys.signers.map(timed);
+      const profile = profileNamed(index.profile);
+      const { expiry, trustClock } = this.#data;
       const publisher = new Publisher({
         db: this.#db,
         store: this.#store,
@@ -81,10 +88,11 @@ class IndexLoops {
         signers,
         log: threadLog,
         elapsed: machineUptime,
-        isClockTrusted: this.#isClockTrusted,
+        isClockTrusted: trustClock === true,
+        expiry: profile === undefined ? undefined : { ...expirySettingsOf(profile), ...expiry },
       });
       await publisher.start();
-      const loop = newLoop(this.#db, indexId, publisher, this.#store);
+      const loop = newLoop(this.#db, indexId, publisher, this.#store, this.#data.collection);
       this.#entries.set(indexId, { loop, keys });
       loop.start();
     } catch (error) {
@@ -151,9 +159,41 @@ async function answer(db: Executor, journalId: number): Promise<void> {
   }
 }
 
-function newLoop(db: Executor, indexId: number, publisher: Publisher, store: PosixStore): PublisherLoop {
+const signing = new Histogram('signing', '');
+let signaturesTold = 0;
+
+/** The same signer, its time taken. */
+function timed(signer: Signer): Signer {
+  const sign: Signer['sign'] = async (bytes, context) => {
+    const started = performance.now();
+    try {
+      return await signer.sign(bytes, context);
+    } finally {
+      signing.observe((performance.now() - started) / 1000);
+    }
+  };
+  const signedVersions = signer.signedVersions?.bind(signer);
+  return { key: signer.key, sign, ...(signedVersions === undefined ? {} : { signedVersions }) };
+}
+
+function tellSigning(): void {
+  const { state } = signing;
+  const signatures = state.counts.reduce((sum, count) => sum + count, 0);
+  if (signatures === signaturesTold) return;
+  signaturesTold = signatures;
+  post({ kind: 'signing', latency: state });
+}
+
+function newLoop(
+  db: Executor,
+  indexId: number,
+  publisher: Publisher,
+  store: PosixStore,
+  settings: CollectionSettings | undefined,
+): PublisherLoop {
   const upkeep = new Upkeep({
     publisher,
+    settings,
     log: threadLog,
     removeTemporaries: (before) => store.removeStaleTemporaries(before),
   });
@@ -164,7 +204,10 @@ function newLoop(db: Executor, indexId: number, publisher: Publisher, store: Pos
     countWaiting: async () => (await waitingSummary(db, indexId)).count,
     onPublished: ({ journalIds, changedPaths }) =>
       post({ kind: 'published', indexId, journalIds, changedPaths }),
-    onState: (state) => post({ kind: 'state', indexId, state }),
+    onState: (state) => {
+      post({ kind: 'state', indexId, state });
+      tellSigning();
+    },
     onFatal: (error) => post({ kind: 'fatal', indexId, reason: errorFields(error) }),
   });
 }

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import type { ServeOptions } from '../serve.ts';
+import type { ServeOptions } from '../serve-settings.ts';
 
 /** `rind serve` */
 export function registerServe(program: Command): void {
@@ -9,9 +9,10 @@ export function registerServe(program: Command): void {
     .description(
       'Runs an index with the embedded store. In an empty folder the first start makes a signed trial repository.',
     )
-    .option('--data <folder>', 'where everything of the index lies', 'rind-data')
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <number>', 'port to listen on; 0 takes any that is free', parsePort, 8458)
+    .option('--config <file>', 'settings; otherwise RIND_CONFIG, otherwise rind.toml in the data folder')
+    .option('--data <folder>', 'where everything of the index lies (default: rind-data)')
+    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .option('--port <number>', 'port to listen on; 0 takes any that is free (default: 8458)', parsePort)
     .option('--public-url <url>', 'the URL people use, when a reverse proxy is in front', parsePublicUrl)
     .option(
       '--reminders <url>',
