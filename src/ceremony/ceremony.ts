@@ -5,9 +5,9 @@ import type { Signer } from '../tuf/signer.ts';
 import type { Targets } from '../tuf/targets.ts';
 import { encodeCandidate, type Candidate } from './candidate.ts';
 import { refuse, type CeremonyKeys } from './ceremony-keys.ts';
-import { baseVersions, currentRoleFiles, type CurrentRoles } from './current-roles.ts';
+import { baseVersions, currentRoleFiles, isForeignRepository, type CurrentRoles } from './current-roles.ts';
 import { CeremonyError } from './errors.ts';
-import { lintEvent } from './event-lint.ts';
+import { lintEvent, pathsOf } from './event-lint.ts';
 import { signMinutes } from './minutes.ts';
 import type { Key } from '../tuf/key.ts';
 import { makeBins, makeClaimed, makeRoot, makeTargets, type Party } from './offline-roles.ts';
@@ -115,7 +115,8 @@ async function freeze({
     expires: new Date(created.getTime() + plan.roles[role].expiresDays * DAY_MS),
   });
   const outgoing = await outgoingKeys(plan, base, keys.parties.targets);
-  const { parties } = keys;
+  const binsPaths = plan.targetPaths ?? (base === undefined ? undefined : pathsOf(base.targets.signed));
+  const parties = { ...keys.parties, binsPaths };
   const { targets: party } = parties;
   const rootParties = { ...parties, targets: { ...party, keys: [...party.keys, ...outgoing] } };
   const made: Readonly<Record<Exclude<OfflineRoleName, 'root'>, () => Targets>> = {
@@ -154,7 +155,13 @@ async function outgoingKeys(
   base: CurrentRoles | undefined,
   next: Party,
 ): Promise<readonly Key[]> {
-  if (base === undefined || plan.emergency || plan.roles.targets.oneTimeKeys === 0) return [];
+  if (
+    base === undefined ||
+    isForeignRepository(base) ||
+    plan.emergency ||
+    plan.roles.targets.oneTimeKeys === 0
+  )
+    return [];
   const { signed } = await base.root.signed.verifyDelegate('targets', base.targets);
   const known = new Set(next.keys.map(({ keyId }) => keyId));
   return [...signed.values()].filter(({ keyId }) => !known.has(keyId));

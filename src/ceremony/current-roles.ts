@@ -4,7 +4,7 @@ import { Metadata } from '../tuf/metadata.ts';
 import type { Root } from '../tuf/root.ts';
 import { sha256 } from '../tuf/sha256.ts';
 import type { Signed } from '../tuf/signed.ts';
-import type { Targets } from '../tuf/targets.ts';
+import { ROLE_NAME_FIELD, Targets } from '../tuf/targets.ts';
 import { CeremonyError } from './errors.ts';
 import type { BaseVersion } from './candidate.ts';
 import { OFFLINE_ROLES, type OfflineRoleName } from './plan.ts';
@@ -28,12 +28,28 @@ export async function readCurrentRoles(files: ReadonlyMap<string, Uint8Array>): 
   if (root === undefined)
     throw new CeremonyError('MALFORMED_FILE', 'There is no root metadata (N.root.json) among the files.');
   const targets = newest(files, 'targets');
+  await requireSigned('targets', root.signed.verifyDelegate('targets', targets));
+  const { delegations } = targets.signed;
+  if (delegations?.role('bins') === undefined || delegations.role('claimed') === undefined) {
+    const absent = (role: OfflineRoleName) => absentRole(role, targets.signed);
+    return { roots, root, targets, claimed: absent('claimed'), bins: absent('bins') };
+  }
   const claimed = newest(files, 'claimed');
   const bins = newest(files, 'bins');
-  await requireSigned('targets', root.signed.verifyDelegate('targets', targets));
   await requireSigned('claimed', targets.signed.verifyDelegate('claimed', claimed));
   await requireSigned('bins', targets.signed.verifyDelegate('bins', bins));
   return { roots, root, targets, claimed, bins };
+}
+
+/** Whether these are roles of a repository that Rind did not make, which has no claimed and no bins: one that is adopted. */
+export function isForeignRepository({ bins }: CurrentRoles): boolean {
+  return bins.signatures.length === 0;
+}
+
+/** What stands for a role that a repository does not have: version 1, empty, signed by nobody, the same every time. */
+function absentRole(role: OfflineRoleName, { expires }: Targets): Metadata<Targets> {
+  const unrecognizedFields = new Map([[ROLE_NAME_FIELD, role]]);
+  return Metadata.unsigned(new Targets({ version: 1, expires, targets: new Map(), unrecognizedFields }));
 }
 
 /** The current roles as the files that {@link readCurrentRoles} reads. */
@@ -46,7 +62,8 @@ export function currentRoleFiles({
   const files = new Map<string, Uint8Array>();
   for (const root of roots) files.set(metadataFileName('root', root.signed.version), root.toBytes());
   for (const [role, metadata] of Object.entries({ targets, claimed, bins }))
-    files.set(metadataFileName(role, metadata.signed.version), metadata.toBytes());
+    if (metadata.signatures.length > 0)
+      files.set(metadataFileName(role, metadata.signed.version), metadata.toBytes());
   return files;
 }
 

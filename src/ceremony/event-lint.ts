@@ -6,7 +6,15 @@ import type { Signed } from '../tuf/signed.ts';
 import type { Targets } from '../tuf/targets.ts';
 import type { Candidate } from './candidate.ts';
 import type { CurrentRoles } from './current-roles.ts';
-import { makeBins, makeClaimed, makeRoot, makeTargets, type Parties, type Party } from './offline-roles.ts';
+import {
+  INDEX_PATHS,
+  makeBins,
+  makeClaimed,
+  makeRoot,
+  makeTargets,
+  type Parties,
+  type Party,
+} from './offline-roles.ts';
 import type { BinsLayoutName, OfflineRoleName } from './plan.ts';
 
 /** The offline roles as they would be once the candidate is public. */
@@ -97,7 +105,17 @@ export function partiesOf({ root, targets, bins }: ResultingRoles): Parties | st
     online === undefined
   )
     return 'A role is missing.';
-  return { root: one, targets: two, claimed: three, bins: four, online: online.keys };
+  const binsPaths = pathsOf(targets);
+  if (binsPaths?.every((path) => /^\*(?:\/\*){0,31}$/.test(path)) === false)
+    return 'targets delegates paths to bins that no plan of a ceremony names.';
+  return { root: one, targets: two, claimed: three, bins: four, online: online.keys, binsPaths };
+}
+
+/** The paths of bins where they are not those of an index. */
+export function pathsOf(targets: Targets): readonly string[] | undefined {
+  const paths = targets.delegations?.roles?.get('bins')?.paths;
+  const isUsual = paths?.length === INDEX_PATHS.length && paths.every((path) => INDEX_PATHS.includes(path));
+  return isUsual ? undefined : paths;
 }
 
 function party(role: Role | undefined, keys: ReadonlyMap<string, Key> | undefined): Party | undefined {
@@ -128,9 +146,9 @@ function lintExpiry({ root, ...others }: ResultingRoles, { deadline }: Candidate
 
 function lintParties(parties: Parties): readonly string[] {
   const problems: string[] = [];
-  const { online, ...offline } = parties;
+  const { online, root, targets, claimed, bins } = parties;
   const online_ = new Set(online.map((key) => key.publicKey.material));
-  for (const [role, { keys, threshold }] of Object.entries(offline)) {
+  for (const [role, { keys, threshold }] of Object.entries({ root, targets, claimed, bins })) {
     const material = new Set(keys.map((key) => key.publicKey.material));
     if (material.size < threshold)
       problems.push(

@@ -23,6 +23,8 @@ export interface Parties {
   readonly bins: Party;
   /** Each of these alone signs timestamp, snapshot, recently-claimed and every bin-n. */
   readonly online: readonly Key[];
+  /** The paths that targets delegates to bins, where they are others than those of an index: of an adopted repository. */
+  readonly binsPaths?: readonly string[] | undefined;
 }
 
 interface Common {
@@ -31,7 +33,7 @@ interface Common {
 }
 
 /** Whatever this index signs stands under these paths; a delegation of everything else would only widen what a stolen key can do. */
-const INDEX_PATHS = ['simple/*/*', 'packages/*/*'];
+export const INDEX_PATHS: readonly string[] = ['simple/*/*', 'packages/*/*'];
 
 /** root: root and targets with offline keys, timestamp and snapshot with the online ones (PEP 458). */
 export function makeRoot(parties: Parties, common: Common): Root {
@@ -53,9 +55,12 @@ export function makeRoot(parties: Parties, common: Common): Root {
  * targets: no target of its own; claimed and recently-claimed come before bins and are delegated to from the first day,
  * because adding them later would need the offline keys (PEP 480). bins comes last: clients end their search there.
  */
-export function makeTargets({ claimed, bins, online }: Parties, common: Common): Targets {
-  const delegated = (name: string, party: Party) =>
-    new DelegatedRole({ name, ...idsOf(party), terminating: false, paths: INDEX_PATHS });
+export function makeTargets(
+  { claimed, bins, online, binsPaths = INDEX_PATHS }: Parties,
+  common: Common,
+): Targets {
+  const delegated = (name: string, party: Party, paths = INDEX_PATHS) =>
+    new DelegatedRole({ name, ...idsOf(party), terminating: false, paths });
   return new Targets({
     ...common,
     targets: new Map(),
@@ -64,7 +69,7 @@ export function makeTargets({ claimed, bins, online }: Parties, common: Common):
       roles: [
         delegated('claimed', claimed),
         delegated('recently-claimed', { keys: online, threshold: 1 }),
-        delegated('bins', bins),
+        delegated('bins', bins, binsPaths),
       ],
     }),
   });

@@ -45,6 +45,14 @@ export class PlanTable {
     throw malformed(`"${name}" in ${this.place} must be true or false.`);
   }
 
+  strings(name: string): readonly string[] | undefined {
+    const value = this.#take(name);
+    if (value === undefined) return undefined;
+    if (Array.isArray(value) && value.every((entry): entry is string => typeof entry === 'string'))
+      return value;
+    throw malformed(`"${name}" in ${this.place} must be a list of texts.`);
+  }
+
   table(name: string): PlanTable | undefined {
     const value = this.#take(name);
     return value === undefined ? undefined : PlanTable.of(value, `[${name}]`);

@@ -34,6 +34,8 @@ export interface CeremonyPlan {
   readonly expectedTargets: number;
   readonly bins: number;
   readonly layout: BinsLayoutName;
+  /** Which paths the bins may list, as `*`, `*\/*` and so on; those of an index, or those of the present metadata, when undefined. */
+  readonly targetPaths: readonly string[] | undefined;
   /** Replaces keys at once, after a theft: nothing of the old ones stays valid for the sake of clients that are in the middle of an update. */
   readonly emergency: boolean;
   /** How long signatures may be given, in days. */
@@ -67,6 +69,7 @@ export function parsePlan(bytes: Uint8Array): CeremonyPlan {
     expectedTargets: table.integer('expected-targets') ?? defaults.targets,
     bins: table.integer('number-of-bins') ?? defaults.bins,
     layout: table.choice('layout', ['path_hash_prefixes', 'succinct_roles']) ?? 'path_hash_prefixes',
+    targetPaths: table.strings('target-paths'),
     emergency: table.boolean('emergency') ?? false,
     signingDays: table.integer('signing-days') ?? SIGNING_DAYS,
     roles: {

@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
+import type { AdoptCommandOptions } from '../run-adopt.ts';
 import type { BackupOptions } from '../run-backup.ts';
 import type { RebuildCommandOptions, RestoreOptions } from '../run-restore.ts';
 import type { RecoverCommandOptions } from '../run-recover.ts';
 
 const DATA = ['--data <folder>', 'where everything of the index lies', 'rind-data'] as const;
 
-/** `rind backup`, `rind restore`, `rind rebuild`, `rind recover` */
+/** `rind backup`, `rind restore`, `rind rebuild`, `rind recover`, `rind adopt` */
 export function registerRecovery(program: Command): void {
   program
     .command('backup')
@@ -44,6 +45,24 @@ export function registerRecovery(program: Command): void {
       process.exitCode = await runRebuild(options);
     });
   registerRecover(program);
+  registerAdopt(program);
+}
+
+function registerAdopt(program: Command): void {
+  program
+    .command('adopt')
+    .summary('make an index of a TUF repository that others made; its clients follow root and come along')
+    .argument('<metadata>', 'the folder or URL that holds 1.root.json, timestamp.json and so on')
+    .option(...DATA)
+    .option('--work <folder>', 'of this adoption: base, ceremony plan, bundle', 'adoption')
+    .option('--files <source>', 'folder or URL of the targets; without it they stay where they are')
+    .option('--profile <name>', 'team or pypi', 'team')
+    .requiredOption('--fingerprint <hex>', 'of the root that clients trust')
+    .option('--root-version <number>', 'the version of that root', '1')
+    .action(async (source: string, options: AdoptCommandOptions) => {
+      const { runAdopt } = await import('../run-adopt.ts');
+      process.exitCode = await runAdopt(source, options);
+    });
 }
 
 function registerRecover(program: Command): void {

@@ -26,6 +26,8 @@ export interface PublishedState {
   readonly roots: ReadonlyMap<number, PublishedRole>;
   readonly timestamp: PublishedRole;
   readonly snapshot: PublishedRole;
+  /** The top-level targets. */
+  readonly targets: PublishedRole;
   /** Every role the snapshot lists, with its version: also those that nobody delegates to any more. */
   readonly listed: ReadonlyMap<string, number>;
 }
@@ -54,11 +56,18 @@ export async function walkPublished(
     const { version } = timestamp.snapshotMeta;
     const snapshotBytes = await load(source, 'snapshot', version, MAX_METADATA);
     const snapshot = await set.updateSnapshot(snapshotBytes);
-    await walkTargets({ source, set, visit, seen: new Set() }, 'targets', 'root');
+    let top: PublishedRole | undefined;
+    const visitAll: TargetsVisitor = async (role, targets, delegator) => {
+      if (delegator === 'root') top = role;
+      await visit(role, targets, delegator);
+    };
+    await walkTargets({ source, set, visit: visitAll, seen: new Set() }, 'targets', 'root');
+    if (top === undefined) throw new RecoveryError('INCOMPLETE_SOURCE', `${source.name} has no targets.`);
     return {
       roots,
       timestamp: published('timestamp', timestamp, timestampBytes),
       snapshot: published('snapshot', snapshot, snapshotBytes),
+      targets: top,
       listed: new Map([...snapshot.meta].map(([name, meta]) => [name.replace(/\.json$/, ''), meta.version])),
     };
   });
