@@ -103,7 +103,7 @@ function refusedTable({ refused }: ProxyStatus): string {
         <td>${verdict.what}<br />${verdict.meaning}<br />${verdict.remedy}</td>
       </tr>`.text,
   );
-  return `<div class="wide"><table><thead><tr><th>When</th><th>What</th><th>Finding</th><th>Why, what it may mean, what to do</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+  return `<div class="wide"><table class="stack"><thead><tr><th>When</th><th>What</th><th>Finding</th><th>Why, what it may mean, what to do</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
 function withheldTable({ withheld }: ProxyStatus): string {
@@ -214,5 +214,10 @@ th, td { text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0; bo
 td code { overflow-wrap: anywhere; }
 td b { color: var(--accent); white-space: nowrap; }
 code { font: .875em ui-monospace, monospace; background: var(--soft); padding: .1em .3em; border-radius: 3px; }
+@media (max-width: 40rem) {
+  .stack thead { display: none; }
+  .stack tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }
+  .stack td { display: block; padding: .1rem 0; border: 0; }
+}
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; } }
 `;

@@ -95,7 +95,7 @@ const EXPLANATIONS: Readonly<Record<VerdictCode, Explanation>> = {
     remedy: 'Run the command again; if it stays, tell whoever runs the index.',
   },
   policy: {
-    meaning: 'The signatures are good; a rule of this project or of your rind.toml forbids it all the same.',
+    meaning: 'No signature is at fault: a rule of this project or of your rind.toml forbids it.',
     remedy: 'Choose what the rule allows, or have whoever wrote the rule change it.',
   },
   'no-agreement': {

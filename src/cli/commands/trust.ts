@@ -1,7 +1,8 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import type { PinOptions } from '../pin-trust.ts';
 import type { TrustAddOptions } from '../trust-index.ts';
 
-/** `rind trust add|list|show|remove` */
+/** `rind trust add|list|show|pin|remove` */
 export function registerTrust(program: Command): void {
   const trust = program
     .command('trust')
@@ -25,6 +26,7 @@ export function registerTrust(program: Command): void {
       const { showTrusted } = await import('../show-trusted.ts');
       await showTrusted(url, options.json === true);
     });
+  registerPin(trust);
   trust
     .command('remove')
     .description('Ends the trust in an index and removes everything kept for it.')
@@ -32,6 +34,22 @@ export function registerTrust(program: Command): void {
     .action(async (url: string) => {
       const { removeTrusted } = await import('../trust-index.ts');
       await removeTrusted(url);
+    });
+}
+
+function registerPin(trust: Command): void {
+  trust
+    .command('pin')
+    .description('Commits the trust in an index to a project: [tool.rind] of its pyproject.toml.')
+    .argument('[url]', 'may be left out if only one index is trusted')
+    .option('--file <path>', 'the pyproject.toml', 'pyproject.toml')
+    .option('--name <name>', 'name of the index in the file; without it made of the host')
+    .option('--projects <patterns...>', 'names that must come from it, such as acme-*; without it all others')
+    .option('--print', 'print the table instead of writing it')
+    .option('--json', 'print it as JSON')
+    .action(async (url: string | undefined, options: PinOptions) => {
+      const { pinTrust } = await import('../pin-trust.ts');
+      await pinTrust(url, options);
     });
 }
 
