@@ -9,7 +9,7 @@ import { FaultInjector } from '../storage/fault-injector.ts';
 import { PosixStore } from '../storage/posix-store.ts';
 import { LineFile } from '../telemetry/line-file.ts';
 import { openLog, type Log } from '../telemetry/log.ts';
-import { PublisherClient } from '../worker/publisher-client.ts';
+import { PublisherClient, startPublisherThread } from '../worker/publisher-client.ts';
 import { CliError } from './cli-error.ts';
 import { currentRoot } from './current-root.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
@@ -61,6 +61,8 @@ export async function serve(options: ServeOptions): Promise<ExitCode> {
   const { settings } = await settingsFor(options);
   const log = openLog({ level: settings.log.level });
   const folder = await openDataFolder(settings.server.data);
+  // It reads its program while the database opens.
+  const thread = startPublisherThread();
   const stop = new StopRequest();
   const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary, faults });
   const database = await openDatabase({
@@ -74,17 +76,20 @@ export async function serve(options: ServeOptions): Promise<ExitCode> {
     const published: PublicationListener = { now: undefined };
     const keys = await publishedIndexes(folder, indexes);
     const metrics = new ServerMetrics(packageVersion());
-    const publisher = await PublisherClient.start({
-      ...publisherFolders(folder),
-      indexes: keys,
-      trustClock: options.trustClock,
-      expiry: expirySettings(settings),
-      collection: collectionSettings(settings),
-      log,
-      onSigning: signerLatency(metrics),
-      onPublished: (event) => published.now?.(event),
-      onFatal: (error) => stop.fail(error),
-    });
+    const publisher = PublisherClient.begin(
+      {
+        ...publisherFolders(folder),
+        indexes: keys,
+        trustClock: options.trustClock,
+        expiry: expirySettings(settings),
+        collection: collectionSettings(settings),
+        log,
+        onSigning: signerLatency(metrics),
+        onPublished: (event) => published.now?.(event),
+        onFatal: (error) => stop.fail(error),
+      },
+      thread,
+    );
     try {
       const opened = {
         settings,
@@ -187,6 +192,8 @@ async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: St
   const webhooks = new WebhookSender({ db, log });
   const reload = new Reload({ options, server, log, accessFile, token });
   try {
+    // What is public is served already; uploads wait until the publisher has recovered.
+    await publisher.ready;
     await tellStart(opened, server.url);
     for (const part of [reminders, evidence, watch, webhooks, reload]) part.start();
     await stop.wait();

@@ -66,17 +66,27 @@ export class PublisherClient implements PublicationQueue {
   #isClosing = false;
   #isDead = false;
   #refusal: ThreadError | undefined;
+  /** Resolves when the thread holds the store lock and the leases and has recovered; rejects with PublisherThreadError. What is asked before waits. */
+  readonly ready: Promise<void>;
 
   private constructor(options: PublisherClientOptions, worker: Worker) {
     this.#options = options;
     this.#worker = worker;
     this.#exited = new Promise((resolve) => worker.once('exit', () => resolve()));
+    this.ready = this.#begin();
+    this.ready.catch(() => undefined);
   }
 
-  /** Resolves when the thread holds the store lock and the leases and has recovered; rejects with PublisherThreadError. */
+  /** Begins to open the publisher, in a thread that may have been started before. */
+  static begin(options: PublisherClientOptions, thread: Worker = startPublisherThread()): PublisherClient {
+    thread.ref();
+    return new PublisherClient(options, thread);
+  }
+
+  /** Resolves when the publisher is ready; rejects with PublisherThreadError. */
   static async start(options: PublisherClientOptions): Promise<PublisherClient> {
-    const client = new PublisherClient(options, startWorker(threadData(options)));
-    await client.#begin();
+    const client = PublisherClient.begin(options);
+    await client.ready;
     return client;
   }
 
@@ -164,6 +174,7 @@ export class PublisherClient implements PublicationQueue {
     });
     this.#worker.on('error', (error) => this.#stop({ error: error.message }));
     this.#worker.on('exit', () => this.#stop({ error: 'The publisher thread ended unexpectedly.' }));
+    this.#post({ kind: 'begin', data: threadData(this.#options) });
     await Promise.race([ready, this.#exited]);
     if (!this.#isReady) {
       await this.#exited;
@@ -237,12 +248,17 @@ function threadData(options: PublisherClientOptions): PublisherThreadData {
   return { databasePath, storeRoot, temporaryFolder, lockFolder, indexes, trustClock, expiry, collection };
 }
 
-function startWorker(workerData: PublisherThreadData): Worker {
-  if (!import.meta.url.endsWith('.ts')) {
-    return new Worker(new URL('./publisher-thread.js', import.meta.url), { workerData });
-  }
+/** The thread by itself, which reads its program and waits: a process that will need it has other things to do meanwhile. Keeps no process alive. */
+export function startPublisherThread(): Worker {
+  const worker = startWorker();
+  worker.unref();
+  return worker;
+}
+
+function startWorker(): Worker {
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./publisher-thread.js', import.meta.url));
   // Run from source (tests, development), Node.js 20 needs tsx to load TypeScript in a new thread.
   const entry = new URL('./publisher-thread.ts', import.meta.url).href;
   const load = `import('tsx/esm/api').then((tsx) => tsx.register()).then(() => import(${JSON.stringify(entry)}))`;
-  return new Worker(load, { eval: true, workerData });
+  return new Worker(load, { eval: true });
 }

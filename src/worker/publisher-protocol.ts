@@ -29,6 +29,8 @@ export interface PublisherThreadData {
 
 /** From the main thread. */
 export type PublisherRequest =
+  /** The first of all. */
+  | { readonly kind: 'begin'; readonly data: PublisherThreadData }
   | { readonly kind: 'wake'; readonly indexId: number }
   | { readonly kind: 'await'; readonly journalId: number }
   /** Publish for one more index; answered by 'added' or 'not-added'. */

@@ -1,5 +1,5 @@
 import { uptime } from 'node:os';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { listIndexes } from '../db/indexes.ts';
 import { journalState, waitingSummary } from '../db/journal.ts';
 import { openDatabase } from '../db/open.ts';
@@ -119,8 +119,10 @@ class IndexLoops {
 }
 
 function listen(db: Executor, loops: IndexLoops, close: () => Promise<void>): void {
-  parentPort?.on('message', (request: PublisherRequest) => {
+  requests.take((request) => {
     switch (request.kind) {
+      case 'begin':
+        break;
       case 'wake':
         loops.wake(request.indexId);
         break;
@@ -221,7 +223,28 @@ function post(message: PublisherMessage): void {
   parentPort?.postMessage(message);
 }
 
-run(workerData as PublisherThreadData).catch((error: unknown) => {
-  post({ kind: 'refused', reason: errorFields(error) });
-  parentPort?.close();
+/** What the main thread says; from its first word on, while the publisher is still being opened. */
+class Requests {
+  readonly #waiting: PublisherRequest[] = [];
+  #handle: ((request: PublisherRequest) => void) | undefined;
+
+  receive(request: PublisherRequest): void {
+    if (this.#handle === undefined) this.#waiting.push(request);
+    else this.#handle(request);
+  }
+
+  take(handle: (request: PublisherRequest) => void): void {
+    this.#handle = handle;
+    for (const request of this.#waiting.splice(0)) handle(request);
+  }
+}
+
+const requests = new Requests();
+parentPort?.on('message', (request: PublisherRequest) => {
+  requests.receive(request);
+  if (request.kind !== 'begin') return;
+  run(request.data).catch((error: unknown) => {
+    post({ kind: 'refused', reason: errorFields(error) });
+    parentPort?.close();
+  });
 });
