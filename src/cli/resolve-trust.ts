@@ -7,6 +7,7 @@ import { findProjectTrust, readTrustFile, type Reader } from '../proxy/project-t
 import { parseTrustSettings, policyOf, type TrustSettings } from '../proxy/trust-settings.ts';
 import { TrustStoreError, type TrustedIndex } from '../proxy/trust-store.ts';
 import { establishTrust } from './establish-trust.ts';
+import { findBundledTrust } from './bundled-trust.ts';
 import { openTrustStore } from './open-index.ts';
 
 /** Whom a command may trust, and for what. */
@@ -26,8 +27,8 @@ export interface ResolveTrustOptions {
 }
 
 /**
- * The indexes and rules that count in a folder: `[tool.rind]` of the project, otherwise those of a bundle installed into the virtual
- * environment, otherwise those of the user. The rules of the user's `rind.toml` hold in all cases.
+ * The indexes and rules that count in a folder: `[tool.rind]` of the project, otherwise those of the user, otherwise those of a bundle
+ * installed into the virtual environment. The rules of the user's `rind.toml` hold in all cases.
  *
  * A root that is committed and not known here yet is fetched and verified now.
  *
@@ -41,6 +42,10 @@ export async function resolveTrust(cwd: string, options: ResolveTrustOptions = {
   if (project !== undefined) return narrow(await committed(project, user, 'project'), options.index);
   if (options.index === undefined && user !== undefined && user.indexes.length > 0)
     return committed(user, undefined, 'user');
+  // A package in the environment decides only where the user has not.
+  const decided = options.index !== undefined || (await openTrustStore().list()).length > 0;
+  const bundle = decided ? undefined : await findBundledTrust(environment, reader);
+  if (bundle !== undefined) return committed(bundle.settings, user, 'environment', bundle.roots);
   return ofStore(user, options.index);
 }
 
@@ -77,12 +82,13 @@ async function committed(
   settings: TrustSettings,
   user: TrustSettings | undefined,
   source: 'project' | 'environment' | 'user',
+  roots: readonly Uint8Array[] = [],
 ): Promise<ResolvedTrust> {
   const combined = user === undefined ? settings : combineSettings(settings, user);
   if (combined.indexes.length === 0)
     return { ...(await ofStore(combined, undefined)), source, path: settings.path };
   const indexes: TrustedIndex[] = [];
-  for (const setting of combined.indexes) indexes.push(await establishTrust(setting, settings.path));
+  for (const setting of combined.indexes) indexes.push(await establishTrust(setting, settings.path, roots));
   return { indexes, policy: policyOf(combined), source, path: settings.path };
 }
 
