@@ -99,17 +99,16 @@ describe('rind adopt', () => {
     });
     expect(await ownClient(firstRoot, 'top.txt')).toBe(digests['top.txt']);
 
-    const adopt = [
-      ...['adopt', `${url}metadata/`, '--files', url, '--data', 'data'],
-      ...['--fingerprint', sha256(Metadata.fromBytes(firstRoot, 'root').signedBytes)],
-    ];
+    const fingerprint = sha256(Metadata.fromBytes(firstRoot, 'root').signedBytes);
+    // prettier-ignore
+    const adopt = ['adopt', `${url}metadata/`, '--files', url, '--data', 'data', '--fingerprint', fingerprint];
     expect(await run(...adopt)).toContain(`root ${roots} verifies, 5 targets can be adopted`);
-    await run(...['ceremony', 'renew', 'adoption/ceremony.toml', '--from', 'adoption/base', '--out', 'adoption/bundle']); // prettier-ignore
+    await run('ceremony', 'renew', 'adoption/ceremony.toml', '--from', 'adoption/base', '--out', 'adoption/bundle'); // prettier-ignore
     const early = await rind(adopt, { cwd: scratch.path });
     expect(early.stderr).toContain('rind sign');
     const event = /[0-9a-f]{12}/.exec(await run('event', 'status', 'adoption/bundle'))?.[0] ?? '';
     for (const number of [1, 2])
-      await run(...['sign', 'adoption/bundle', '--trusted', rootFile, '--key', `file2:old/root-${number}.pem`, '--event', event]); // prettier-ignore
+      await run('sign', 'adoption/bundle', '--trusted', rootFile, '--key', `file2:old/root-${number}.pem`, '--event', event); // prettier-ignore
     const told = await run(...adopt);
     expect(told).toContain('left out: blake/lost.bin: it has no sha256');
     expect(told).toContain('4 targets, 4 of their files');
