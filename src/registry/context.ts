@@ -1,5 +1,6 @@
 import type { Executor } from '../db/schema.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import type { AttestationVerifier } from './attestation-verifier.ts';
 import type { BoundedPool } from './bounded-pool.ts';
 import type { IndexSettingsForm } from './index-settings.ts';
 import type { PublishingSettings } from './publishing-settings.ts';
@@ -17,6 +18,10 @@ export interface RegistryContext {
   readonly publishing?: PublishingSettings;
   /** What indexes are told that were told nothing else; the defaults of their kind when absent. */
   readonly indexDefaults?: IndexSettingsForm;
+  /** Verifies what uploads attest (PEP 740); absent: uploads with attestations are refused. */
+  readonly attestations?: AttestationVerifier | undefined;
+  /** The absolute URL of this index with its last `/`; known where it is served. */
+  readonly url?: (() => string) | undefined;
   /** Absent where nobody signs over HTTP. */
   readonly signingEvents?: SigningEvents | undefined;
 }

@@ -1,6 +1,7 @@
 import { appendAudits } from '../db/audit.ts';
 import { filesOfProject, findFiles, insertFile } from '../db/files.ts';
 import { appendJournal } from '../db/journal.ts';
+import { findProvenance, insertProvenance, setProvenanceUrl } from '../db/provenances.ts';
 import { listProjectRoles, setProjectRole } from '../db/members.ts';
 import { ensureProject, ensureRelease, findProject } from '../db/projects.ts';
 import type { Executor, FileRow, ProjectRow } from '../db/schema.ts';
@@ -156,7 +157,8 @@ async function record(
     const judged = { filename: parseDistributionFilename(file.filename), content: file };
     checkFilePolicy(judged, settings.upload, limits);
     await checkQuota(tx, project, release, file.length, limits);
-    await insertFile(tx, promoted(file, { to, project, release, now }));
+    const copy = await insertFile(tx, promoted(file, { to, project, release, now }));
+    await copyProvenance(tx, { from, to, file, copy, now });
     added.push(file.filename);
   }
   const shown = source.files[0]?.version ?? version;
@@ -204,6 +206,25 @@ async function metadataOf(tx: Executor, { files }: Source): Promise<string> {
   return release.core_metadata;
 }
 
+/** What was attested of a file holds wherever it is; it is served by the index promoted to. */
+async function copyProvenance(
+  tx: Executor,
+  promotion: Pick<PromotionContext, 'from' | 'to'> & {
+    readonly file: FileRow;
+    readonly copy: FileRow;
+    readonly now: Date;
+  },
+): Promise<void> {
+  const { from, to, file, copy, now } = promotion;
+  const url = file.provenance_url;
+  const document = url === null ? undefined : await findProvenance(tx, file.id);
+  if (url === null || document === undefined) return;
+  const end = url.lastIndexOf('integrity/');
+  const server = url.slice(0, end).slice(0, end - new ServedTree(from.name).prefix.length);
+  await setProvenanceUrl(tx, copy.id, server + new ServedTree(to.name).prefix + url.slice(end));
+  await insertProvenance(tx, { fileId: copy.id, document, now });
+}
+
 function requireSame(known: FileRow, file: FileRow, to: { readonly name: string }): void {
   if (known.removed_at !== null) {
     throw new RegistryError(
@@ -236,6 +257,7 @@ function promoted(
     release_id: place.release.id,
     uploaded_at: place.now.toISOString(),
     uploaded_by: null,
+    provenance_url: null,
   };
 }
 

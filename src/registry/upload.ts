@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { appendAudit } from '../db/audit.ts';
 import { appendJournal, lastJournalEntry } from '../db/journal.ts';
 import { findFile, insertFile } from '../db/files.ts';
+import { insertProvenance } from '../db/provenances.ts';
 import { setProjectRole } from '../db/members.ts';
 import { ensureProject, ensureRelease, findProject } from '../db/projects.ts';
 import type { Executor, FileRow, ProjectRow } from '../db/schema.ts';
@@ -25,6 +26,7 @@ import {
   checkQuota,
   checkReleaseWindow,
 } from './policy-checks.ts';
+import { provenanceOf, provenanceUrl } from './provenance.ts';
 import type { UploadedContent } from './uploaded-content.ts';
 
 /** 'already-stored': the same file was here before. Either way the file is public once the journal entry is published. */
@@ -60,8 +62,25 @@ export async function uploadFile(
   checkFilePolicy(upload, settings.upload, settingsForProject(settings, known).limits);
   const archive = await context.inspections.run(() => checkArchive(upload));
   checkMetadataPolicy(upload, archive.coreMetadata, settings.upload);
+  const provenance = await verifiedProvenance(context, principal, upload);
   await storeObjects(context, upload, archive.metadata);
-  return writeTransaction(context.db, (tx) => record(tx, context, principal, upload, archive));
+  const read = { ...archive, ...(provenance === undefined ? {} : { provenance }) };
+  return writeTransaction(context.db, (tx) => record(tx, context, principal, upload, read));
+}
+
+/** What an archive says, and the provenance object that was verified with it. */
+type ReadArchive = DistributionContent & { readonly provenance?: string };
+
+/** JSON text; undefined when the form has no attestations. @throws RegistryError INVALID_FORM */
+async function verifiedProvenance(
+  context: RegistryContext,
+  principal: Principal,
+  { form, filename, content }: CheckedUpload,
+): Promise<string | undefined> {
+  if (form.attestations === undefined) return undefined;
+  const { project } = filename;
+  const file = { project, filename: filename.filename, sha256: content.sha256 };
+  return provenanceOf(context, principal, form.attestations, file);
 }
 
 /** @throws RegistryError NOT_AUTHENTICATED, NOT_PERMITTED */
@@ -174,7 +193,7 @@ async function record(
   context: RegistryContext,
   principal: Principal,
   upload: CheckedUpload,
-  archive: DistributionContent,
+  archive: ReadArchive,
 ): Promise<UploadOutcome> {
   const { filename, content } = upload;
   const indexId = context.index.id;
@@ -198,7 +217,11 @@ async function record(
   await checkQuota(tx, project, release, content.length, settingsForProject(settings, project).limits);
   const yanked = await yankOfRelease(tx, release.id);
   const row = newFile(principal, upload, archive, { indexId, project, release, now });
-  const file = await insertFile(tx, { ...row, ...yanked });
+  const url = archive.provenance === undefined ? null : provenanceUrl(context.url?.() ?? '/', filename);
+  const file = await insertFile(tx, { ...row, ...yanked, provenance_url: url });
+  if (archive.provenance !== undefined) {
+    await insertProvenance(tx, { fileId: file.id, document: archive.provenance, now });
+  }
   const journalId = await appendJournal(tx, {
     indexId,
     projectId: project.id,

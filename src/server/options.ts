@@ -39,6 +39,8 @@ export interface ServerOptions {
   readonly clock?: () => Date;
   /** Whom trusted publishing believes. */
   readonly publishing?: PublishingSettings;
+  /** The file with Sigstore's trusted root; absent: uploads with attestations are refused. */
+  readonly trustedRoot?: string | undefined;
   /** How often somebody may ask. */
   readonly rateLimits?: RateLimitSettings;
   /** Reverse proxies that are trusted to say where a request comes from; nobody when absent. */

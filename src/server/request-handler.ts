@@ -201,6 +201,8 @@ export class RequestHandler {
         return send(target.path, site.projectJson(route.project, route.version));
       case 'feed':
         return send(target.path, site.feed(route.name));
+      case 'provenance':
+        return send(target.path, site.provenance(route));
       case 'page-object':
         return send(target.path, site.pageObject(route.path, route.format, route.isImmutable));
       case 'role-metadata':

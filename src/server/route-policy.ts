@@ -35,6 +35,7 @@ export const ROUTE_POLICIES: Readonly<Record<Route['kind'], RoutePolicy>> = {
   file: READ,
   'project-json': READ,
   feed: READ,
+  provenance: READ,
   // Answers everybody and everything with 410.
   'xml-rpc': { methods: '*', access: 'public' },
   'oidc-audience': { methods: READING, access: 'public' },

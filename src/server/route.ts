@@ -15,6 +15,13 @@ export type Route =
   /** PyPI's JSON API. */
   | { readonly kind: 'project-json'; readonly project: string; readonly version?: string }
   | { readonly kind: 'feed'; readonly name: FeedName }
+  /** The provenance object of a file (PEP 740). */
+  | {
+      readonly kind: 'provenance';
+      readonly project: string;
+      readonly version: string;
+      readonly filename: string;
+    }
   /** What PyPI had once: XML-RPC. */
   | { readonly kind: 'xml-rpc' }
   /** PyPI's API of trusted publishing. */
@@ -88,6 +95,9 @@ export function findRoute(path: string): Route | undefined {
     default:
       if (path.startsWith('/api/v1/')) return { kind: 'api', path };
       if (path.startsWith('/pypi/')) return projectJsonRoute(path.slice('/pypi/'.length).split('/'));
+      if (path.startsWith('/integrity/')) {
+        return provenanceRoute(path.slice('/integrity/'.length).split('/'));
+      }
       if (path.startsWith('/rss/')) return releasesFeedRoute(path.slice('/rss/'.length).split('/'));
       return path.startsWith('/simple/') ? simpleRoute(path) : treeRoute(path.slice(1));
   }
@@ -116,6 +126,14 @@ function projectJsonRoute(segments: readonly string[]): Route | undefined {
     return { kind: 'redirect', location: up + canonical.join('/') };
   }
   return { kind: 'project-json', project, ...(version === undefined ? {} : { version }) };
+}
+
+/** `<project>/<version>/<filename>/provenance` */
+function provenanceRoute([name = '', version, filename, last, ...more]: readonly string[]):
+  Route | undefined {
+  if (last !== 'provenance' || more.length > 0 || !isNormalizedProjectName(name)) return undefined;
+  if (version === undefined || filename === undefined) return undefined;
+  return { kind: 'provenance', project: name, version, filename };
 }
 
 /** `project/<project>/releases.xml` */

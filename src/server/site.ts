@@ -6,6 +6,7 @@ import { lastPublication } from '../db/publications.ts';
 import type { Executor } from '../db/schema.ts';
 import { PAGE_CONTENT_TYPES, renderIndexHtml, renderIndexJson, type PageFormat } from '../pypi/simple.ts';
 import { feedDocument, type FeedName } from '../registry/feeds.ts';
+import { publishedProvenance } from '../registry/provenance.ts';
 import { documentState, projectDocument } from '../registry/project-document.ts';
 import { ServedTree } from '../repository/served-tree.ts';
 import type { ObjectStore, OpenObject } from '../storage/object-store.ts';
@@ -27,6 +28,7 @@ const REMEMBERED_FILES = 20_000;
 const FORMATS: readonly PageFormat[] = ['json', 'html', 'text-html'];
 /** The header by which mirrors know how new an answer is. */
 const SERIAL = 'X-PyPI-Last-Serial';
+const PROVENANCE_CONTENT_TYPE = 'application/vnd.pypi.integrity.v1+json';
 const ROLE_CONTENT_TYPE = 'application/json';
 /** No page of an index runs, loads or submits anything. */
 const HTML_HEADERS = [
@@ -138,6 +140,21 @@ export class Site {
       },
       headers: async () => [SERIAL, String(serial)],
       bytes: () => projectDocument(context, project, { url: this.url, version }),
+    };
+  }
+
+  /** The provenance object of a file: as it was verified when the file was uploaded. */
+  provenance(place: {
+    readonly project: string;
+    readonly version: string;
+    readonly filename: string;
+  }): DocumentSource {
+    const read = (): Promise<string | undefined> => publishedProvenance(this.#db, { id: this.id }, place);
+    return {
+      lifetime: 0,
+      options: this.#options({ contentType: PROVENANCE_CONTENT_TYPE, cacheControl: REVALIDATE }),
+      tag: read,
+      bytes: async () => Buffer.from((await read()) ?? ''),
     };
   }
 

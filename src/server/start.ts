@@ -3,6 +3,7 @@ import { Authenticator } from '../registry/authenticator.ts';
 import { BoundedPool } from '../registry/bounded-pool.ts';
 import { RegistryError } from '../registry/errors.ts';
 import { IdentityVerifier } from '../registry/identity-token.ts';
+import { moveProvenances } from '../registry/provenance.ts';
 import { DEFAULT_PUBLISHING_SETTINGS } from '../registry/publishing-settings.ts';
 import { AccessLog } from './access-log.ts';
 import { AccessWatch } from './access-watch.ts';
@@ -92,6 +93,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   const port = await listener.listen(options.host, options.port);
   if (url === '') url = listener.url(options.host);
+  if (options.publicUrl !== undefined) await moveAllProvenances(options, sites, clock);
   admission.start();
   metrics.start();
   return {
@@ -226,6 +228,24 @@ function mountSites(
     },
     options.indexes,
   );
+}
+
+/** Pages say absolute addresses of provenance objects: a server that moved says them anew. */
+async function moveAllProvenances(
+  { db, queue, log }: ServerOptions,
+  sites: Sites,
+  clock: () => Date,
+): Promise<void> {
+  for (const { site } of sites.byName.values()) {
+    const index = { id: site.id, name: site.name };
+    const files = await moveProvenances({ db, index, clock }, site.url);
+    if (files === 0) continue;
+    log.warn(
+      { index: site.name, files },
+      'the public URL changed: the addresses of provenance are signed anew',
+    );
+    queue.wake(site.id);
+  }
 }
 
 function accessLogOf(
