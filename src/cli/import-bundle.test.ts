@@ -32,9 +32,9 @@ it('says what to do when the first bundle of an index comes while a server runs,
         'A server runs on this data folder, and the first metadata of an index is made while none does.',
       hints: ['stop rind serve, import the bundle, and start it again'],
     });
-    const { db, close } = await openDatabase({ path: folder.database });
-    expect((await listIndexes(db)).filter(({ name }) => name === 'team')).toEqual([]);
-    await close();
+    const database = await openDatabase({ path: folder.database });
+    expect((await listIndexes(database.db)).filter(({ name }) => name === 'team')).toEqual([]);
+    await database.close();
   } finally {
     lock.release();
   }
