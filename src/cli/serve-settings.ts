@@ -74,6 +74,7 @@ export async function serverSettings(settings: Settings): Promise<Partial<Server
     limits: serverLimits(settings),
     rateLimits: rateLimits(settings),
     publishing: publishingSettings(settings),
+    trustedRoot: settings.publishing['trusted-root'],
     indexDefaults: indexDefaults(settings),
   };
 }

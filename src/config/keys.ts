@@ -241,6 +241,10 @@ export const SECTIONS = {
   publishing: {
     about: 'Trusted publishing ([how it works](trusted-publishing.md)).',
     keys: {
+      'trusted-root': maybe(
+        path,
+        "Sigstore's `trusted_root.json`, by which attestations (PEP 740) are verified at upload. Without it uploads with attestations are refused.",
+      ),
       issuers: key(
         issuers,
         [
