@@ -6,6 +6,7 @@ import { registerAudit } from './commands/audit.ts';
 import { registerCeremony } from './commands/ceremony.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerEvent, registerSign } from './commands/event.ts';
+import { registerClient } from './commands/client.ts';
 import { registerFsck } from './commands/fsck.ts';
 import { registerGc } from './commands/gc.ts';
 import { registerImport } from './commands/import.ts';
@@ -59,6 +60,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerInstallers,
   registerRun,
   registerProxy,
+  registerClient,
 ];
 
 function createProgram(): Command {

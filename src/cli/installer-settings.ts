@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import { parse, stringify, type TomlTable } from 'smol-toml';
+import { CliError } from './cli-error.ts';
+
+/** A configuration file of an installer and what has to stand in it. */
+export interface InstallerSettings {
+  readonly tool: 'pip' | 'uv' | 'pdm';
+  readonly path: string;
+  /** The file with the verified index, and with nothing that would go around it. */
+  readonly edit: (before: string, indexUrl: string) => string;
+}
+
+/** The user's files, where the tools look for them: their own variables first, then XDG, then `~/.config`. */
+export function installerSettings(
+  environment: NodeJS.ProcessEnv,
+  home: string,
+): readonly InstallerSettings[] {
+  const config = environment['XDG_CONFIG_HOME'] || join(home, '.config');
+  const pip = environment['PIP_CONFIG_FILE'];
+  return [
+    {
+      tool: 'pip',
+      path: pip === undefined || pip === '' || pip === '/dev/null' ? join(config, 'pip', 'pip.conf') : pip,
+      edit: editPip,
+    },
+    { tool: 'uv', path: environment['UV_CONFIG_FILE'] || join(config, 'uv', 'uv.toml'), edit: editUv },
+    {
+      tool: 'pdm',
+      path: environment['PDM_CONFIG_FILE'] || join(config, 'pdm', 'config.toml'),
+      edit: editPdm,
+    },
+  ];
+}
+
+/** For tools that have no file for all projects. */
+export function installerHints(indexUrl: string): readonly string[] {
+  return [
+    `pipenv: export PIPENV_PYPI_MIRROR=${indexUrl}`,
+    `poetry: has no setting for all projects; in one: poetry source add --priority=primary rind ${indexUrl}`,
+    'poetry and uv write the address into lock files: for locks that are shared, rind run is the better way',
+  ];
+}
+
+const AROUND_PIP = /^(?:index-url|extra-index-url|find-links|no-index|trusted-host|pypi-url|proxy)$/;
+
+/** pip.conf (configparser): every section can hold every option, and a value goes on in lines that are indented. */
+function editPip(before: string, indexUrl: string): string {
+  const lines: string[] = [];
+  let isTakenOut = false;
+  for (const line of before === '' ? [] : before.replace(/\n$/, '').split('\n')) {
+    const isContinued = /^\s+\S/.test(line);
+    const [, option = ''] = /^([A-Za-z_-]+)\s*[=:]/.exec(line) ?? [];
+    if (!isContinued) isTakenOut = AROUND_PIP.test(option.toLowerCase().replaceAll('_', '-'));
+    lines.push(isTakenOut && line.trim() !== '' ? `# rind: ${line}` : line);
+  }
+  const setting = `index-url = ${indexUrl}`;
+  const section = lines.findIndex((line) => /^\[global\]\s*$/i.test(line));
+  if (section === -1) lines.push(...(lines.length > 0 ? [''] : []), '[global]', setting);
+  else lines.splice(section + 1, 0, setting);
+  return `${lines.join('\n')}\n`;
+}
+
+const AROUND_UV = ['index', 'index-url', 'extra-index-url', 'find-links', 'no-index', 'allow-insecure-host'];
+
+function editUv(before: string, indexUrl: string): string {
+  const table = parseTable(before, 'uv.toml');
+  const kept = without(table, AROUND_UV);
+  const pip = kept['pip'];
+  if (isTable(pip)) kept['pip'] = without(pip, AROUND_UV);
+  const isUnchanged = Object.keys(kept).length === Object.keys(table).length && !isTable(pip);
+  // Comments stay as long as nothing has to be taken out.
+  const head = isUnchanged ? before : stringify(kept);
+  const gap = head === '' || head.endsWith('\n') ? '' : '\n';
+  return `${head}${gap}${head === '' ? '' : '\n'}[[index]]\nname = "rind"\nurl = ${JSON.stringify(indexUrl)}\ndefault = true\n`;
+}
+
+function editPdm(before: string, indexUrl: string): string {
+  const table = parseTable(before, 'config.toml of pdm');
+  const pypi = isTable(table['pypi']) ? table['pypi'] : {};
+  // Tables in it are further indexes.
+  const own = Object.fromEntries(
+    Object.entries(pypi).filter(([name, value]) => !isTable(value) && name !== 'url'),
+  );
+  return `${stringify({ ...without(table, ['pypi']), pypi: { ...own, url: indexUrl, ignore_stored_index: true } })}\n`;
+}
+
+function parseTable(text: string, name: string): TomlTable {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new CliError('failure', `The present ${name} is not TOML, so it is left alone.`, [], {
+      cause: error,
+    });
+  }
+}
+
+function without(table: TomlTable, names: readonly string[]): TomlTable {
+  return Object.fromEntries(Object.entries(table).filter(([name]) => !names.includes(name)));
+}
+
+function isTable(value: unknown): value is TomlTable {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
