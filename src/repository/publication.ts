@@ -119,7 +119,8 @@ function reserve(
  * otherwise nobody can have seen it and it is abandoned. Throws FOREIGN_TIMESTAMP when the stored timestamp is not one of this database.
  */
 export async function recoverPublication(context: PublicationContext): Promise<Recovery | undefined> {
-  const { db, indexId, epoch, clock } = context;
+  const { db, indexId, epoch, clock, store, tree } = context;
+  await store.settle?.(tree.metadata('timestamp'));
   const stored = await storedTimestamp(context);
   const open = await findReservedPublication(db, indexId);
   if (open !== undefined && open.timestamp_sha256 === stored?.sha256) {

@@ -83,6 +83,11 @@ export interface ObjectStore {
     expected: string | undefined,
     options?: WriteOptions,
   ): Promise<boolean>;
+  /**
+   * Finishes a `replace` that a crash interrupted when readers may have seen its bytes already. To be called before the key is read by whoever
+   * wants to replace it; stores in which nothing is seen before it is durable have no such method.
+   */
+  settle?(key: string): Promise<void>;
   /** Writes whatever was there before. */
   put(key: string, bytes: Uint8Array): Promise<void>;
   /** Gives an object a second key, create-only. Throws OBJECT_NOT_FOUND when `from` is absent. */

@@ -140,7 +140,9 @@ describe('PosixStore', () => {
           expect(failure).toMatchObject({ name: 'StorageError' });
           expect(failure).toMatchObject({ code: kind === 'ENOSPC' ? 'NO_SPACE' : 'INPUT_OUTPUT' });
         }
-        expect(await readdir(temporaryFolder)).toEqual([]);
+        // What may have been seen stays announced; the next swap takes it away.
+        const left = await readdir(temporaryFolder);
+        expect(left.filter((name) => !name.startsWith('next-'))).toEqual([]);
         const store = await PosixStore.open(place);
         for await (const { key } of store.list('')) {
           expect(WHOLE[key]).toContain(Buffer.from((await store.read(key)) ?? []).toString());
@@ -148,10 +150,39 @@ describe('PosixStore', () => {
         await writeEverything(store);
         expect(Buffer.from((await store.read('page')) ?? []).toString()).toBe('newest');
         expect(Buffer.from((await store.read('d/four')) ?? []).toString()).toBe('four');
+        expect(await readdir(temporaryFolder)).toEqual([]);
       }
       expect(operation).toBeGreaterThan(30);
     },
   );
+
+  it('finishes a swap that readers saw before a power cut took it back, and no other one', async () => {
+    const before = await PosixStore.open({ root, temporaryFolder });
+    await before.create('page', bytesOf('old'));
+    const outcomes = new Set<string>();
+    for (let operation = 1; operation < 20; operation++) {
+      const faulty = await PosixStore.open({
+        root,
+        temporaryFolder,
+        faults: new FaultInjector(operation, 'EIO'),
+      });
+      const etag = (await before.stat('page'))?.etag;
+      await faulty.replace('page', bytesOf('new'), etag).catch(() => undefined);
+      const seen = Buffer.from((await before.read('page')) ?? []).toString();
+      const isAnnounced = (await readdir(temporaryFolder)).length > 0;
+      // The rename was not durable.
+      await rm(join(root, 'page'));
+      await writeFile(join(root, 'page'), 'old');
+      const restarted = await PosixStore.open({ root, temporaryFolder });
+      await restarted.settle('page');
+      const settled = Buffer.from((await restarted.read('page')) ?? []).toString();
+      if (isAnnounced) expect(settled).toBe('new');
+      outcomes.add(`${seen} ${isAnnounced ? 'announced' : ''}`);
+      expect(await readdir(temporaryFolder)).toEqual([]);
+      await restarted.put('page', bytesOf('old'));
+    }
+    expect([...outcomes].toSorted()).toEqual(['new ', 'new announced', 'old ', 'old announced']);
+  });
 
   it('writes nothing more after a sync that failed', async () => {
     const store = await PosixStore.open({ root, temporaryFolder });

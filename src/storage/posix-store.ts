@@ -152,23 +152,45 @@ export class PosixStore implements ObjectStore {
     try {
       const temporary = await this.#writer.writeTemporary(bytes, { distinct: true });
       await this.#keepUntil(after, [temporary]);
-      if (expected === undefined) {
-        const outcome = await this.#writer.linkTemporary(temporary, key);
-        await this.#writer.syncFolders([key]);
-        return outcome === 'created';
-      }
       return await this.#locks.exclusively(key, async () => {
         if ((await this.stat(key))?.etag !== expected) {
           await unlinkQuietly(temporary);
           return false;
         }
-        await this.#writer.renameTemporary(temporary, key);
-        await this.#writer.syncFolders([key]);
-        return true;
+        const announcement = await this.#writer.announce(temporary, key);
+        return this.#swap(announcement, key, expected === undefined ? 'create' : 'replace');
       });
     } catch (error) {
       throw toStorageError(error, `store ${key}`, key);
     }
+  }
+
+  async settle(key: string): Promise<void> {
+    checkObjectKey(key);
+    try {
+      await this.#locks.exclusively(key, async () => {
+        const announcement = this.#writer.announcement(key);
+        const found = await stat(announcement).catch(() => undefined);
+        if (found !== undefined) await this.#swap(announcement, key, 'settle');
+      });
+    } catch (error) {
+      throw toStorageError(error, `store ${key}`, key);
+    }
+  }
+
+  /** Gives a key its announced bytes. 'create': unless another process was first; 'settle': they may have been seen, so they stay announced whatever fails. */
+  async #swap(announcement: string, key: string, how: 'create' | 'replace' | 'settle'): Promise<boolean> {
+    let outcome: CreateOutcome = 'created';
+    try {
+      if (how === 'create') outcome = await this.#writer.link(announcement, key);
+      else await this.#writer.linkOver(announcement, key);
+    } catch (error) {
+      if (how !== 'settle') await this.#writer.withdraw(announcement);
+      throw error;
+    }
+    await this.#writer.syncFolders([key]);
+    await unlinkQuietly(announcement);
+    return outcome === 'created';
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, linkSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { link, mkdir, open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -207,6 +207,34 @@ export class PosixWriter {
       await unlinkQuietly(temporaryPath);
       throw error;
     }
+  }
+
+  /** Where the next bytes of a key lie from before the moment that readers may see them: `announce`. */
+  announcement(key: string): string {
+    return join(this.#temporaryFolder, `next-${createHash('sha256').update(key).digest('hex').slice(0, 32)}`);
+  }
+
+  /**
+   * Makes known, durably, that a key gets these bytes next. A rename can be seen before it is durable: after a power cut the old bytes are back,
+   * though somebody has read the new ones. Then these are still here.
+   */
+  async announce(temporaryPath: string, key: string): Promise<string> {
+    const announcement = this.announcement(key);
+    try {
+      this.#begin('announce');
+      await rename(temporaryPath, announcement);
+    } catch (error) {
+      await unlinkQuietly(temporaryPath);
+      throw error;
+    }
+    await this.#syncFolder(this.#temporaryFolder);
+    return announcement;
+  }
+
+  /** Takes back what nobody has seen; durably, because it must not come back when something else was decided. */
+  async withdraw(announcement: string): Promise<void> {
+    await unlinkQuietly(announcement);
+    await this.#syncFolder(this.#temporaryFolder);
   }
 
   async remove(key: string): Promise<void> {

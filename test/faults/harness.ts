@@ -50,7 +50,7 @@ export class Harness {
       logLevel: 'error',
     });
     const workers = Array.from({ length: count }, () =>
-      fork(bundle, [], { env: layerEnvironment(library), execArgv: [], serialization: 'json' }),
+      fork(bundle, [], { env: layerEnvironment(library), execArgv: (process.env['RIND_FAULTS_NODE'] ?? '').split(' ').filter(Boolean), serialization: 'json' }),
     );
     const harness = new Harness(scratch, bundle, workers);
     await harness.#ask(0, { kind: 'common', scratch });
@@ -107,7 +107,11 @@ export class Harness {
   }
 
   async close(): Promise<void> {
-    for (const worker of this.#workers) worker.kill('SIGKILL');
+    for (const worker of this.#workers) {
+      const ended = once(worker, 'exit');
+      worker.disconnect();
+      await ended;
+    }
     await rm(this.scratch, { recursive: true, force: true });
     await rm(this.#bundle, { force: true });
   }
