@@ -12,10 +12,10 @@ export function reportUnverified(places: readonly UnverifiedHost[]): void {
   for (const { place, passed, refused } of places.slice(0, MOST)) {
     if (passed > 0)
       say(`warning: ${times(passed)} let through to ${place}, and nothing from there was verified`);
-    if (refused > 0) say(`warning: ${times(refused)} to ${place} refused: it is no trusted index`);
+    if (refused > 0) say(`warning: ${times(refused)} to ${place} refused: no trusted index answers there`);
   }
   if (places.length > MOST) say(`warning: and ${places.length - MOST} more hosts`);
-  const refused = places.find((each) => each.refused > 0);
+  const refused = places.find((each) => each.refused > 0 && new URL(each.place).origin === each.place);
   if (refused !== undefined) {
     say(`hint: rind run --allow-host ${new URL(refused.place).host} lets it through unverified, for one run`);
   }

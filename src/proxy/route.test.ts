@@ -26,6 +26,7 @@ describe('parseRoute', () => {
   it('redirects other spellings of a name relatively, so that the token stays where it is', () => {
     expect(route('/simple/Foo.Bar/')).toEqual({ kind: 'redirect', location: '../foo-bar/' });
     expect(route('/simple/foo')).toEqual({ kind: 'redirect', location: 'foo/' });
+    expect(route('/simple//foo/')).toEqual({ kind: 'redirect', location: '../../foo/' });
   });
 
   it('has nothing without the right token', () => {
@@ -48,7 +49,8 @@ describe('parseRoute', () => {
       '/metadata/timestamp.json',
       '/simple/foo/index.json',
       '/simple/foo/bar/',
-      '/simple//foo/',
+      '/simple//foo',
+      '/simple///foo/',
       '/simple/%2e%2e/',
       '/simple/foo%2fbar/',
       '/packages/foo/..',

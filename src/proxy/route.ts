@@ -58,6 +58,10 @@ function requestedSegments(target: string): string[] | undefined {
 
 function routeOf(segments: readonly string[]): Route | undefined {
   const [area, first, second, third, ...more] = segments;
+  // pipenv puts a slash between a URL that ends with one and the name.
+  if (area === 'simple' && first === '' && second && third === '' && isValidProjectName(second)) {
+    return { kind: 'redirect', location: `../../${normalizeProjectName(second)}/` };
+  }
   if (area === 'simple')
     return second === undefined || third === undefined ? simpleRoute(first, second) : undefined;
   if (area === 'packages') return packageRoute(segments.join('/'));

@@ -70,7 +70,7 @@ const installers: [string, (python: string, ...args: string[]) => string[]][] = 
   ],
 ];
 
-describe.each(installers)('rind in front of %s', (_tool, command) => {
+describe.each(installers)('rind in front of %s', (tool, command) => {
   it('installs what verifies, with the dependencies', async () => {
     const [client, python] = [await newClient(), await newPython()];
     const finished = await client.run(command(python, 'demo'));
@@ -95,7 +95,7 @@ describe.each(installers)('rind in front of %s', (_tool, command) => {
     expect(await installed(python)).toEqual([]);
   });
 
-  it('takes no index but the trusted one from the environment', async () => {
+  it('takes nothing but what the trusted index signed, whatever the environment names', async () => {
     const [client, python] = [await newClient(), await newPython()];
     const wheels = join(scratch.path, `wheels-${counter}`);
     await mkdir(wheels);
@@ -108,11 +108,13 @@ describe.each(installers)('rind in front of %s', (_tool, command) => {
       PIP_EXTRA_INDEX_URL: 'http://127.0.0.1:9/simple/',
       PIP_CONFIG_FILE: join(client.home, 'pip.conf'),
       UV_FIND_LINKS: wheels,
-      UV_INDEX: 'http://127.0.0.1:9/simple/',
       UV_CONFIG_FILE: join(client.home, 'uv.toml'),
+      HTTP_PROXY: 'http://127.0.0.1:9',
+      NO_PROXY: '*',
     });
     expect(finished.code, finished.output).toBe(0);
     expect(await installed(python)).toEqual(['demo-2.0.dist-info', 'dep-2.0.dist-info']);
+    if (tool === 'pip') expect(finished.stderr).toContain('to http://127.0.0.1:9 refused');
   });
 
   it('ends with the code of the installer and says what the index does not have', async () => {
@@ -150,35 +152,46 @@ describe('rind in front of a uv project', () => {
     ],
     ['a place for wheels', '[tool.uv]\nfind-links = ["WHEELS"]\n'],
     ['a URL for one project', '[tool.uv.sources]\ndemo = { url = "WHEELS/demo-9.0-py3-none-any.whl" }\n'],
-  ])('does not follow pyproject.toml to %s', async (_what, settings) => {
+  ])('does not start while pyproject.toml names %s on this machine', async (_what, settings) => {
     const client = await newClient();
     const wheels = join(client.home, 'wheels');
     const project = join(client.home, 'project');
-    await mkdir(wheels);
-    await mkdir(project);
-    const evil = makeWheel({ name: 'demo', version: '9.0' });
-    await writeFile(join(wheels, evil.filename), evil.bytes);
+    await mkdir(project, { recursive: true });
     const head = '[project]\nname = "x"\nversion = "0"\nrequires-python = ">=3.9"\ndependencies = ["demo"]\n';
     await writeFile(
       join(project, 'pyproject.toml'),
       head + settings.replaceAll('WHEELS', `file://${wheels}`),
     );
     const finished = await client.run(['run', '--', 'uv', '--directory', project, 'sync']);
-    expect(finished.code, finished.output).toBe(0);
-    expect(await installed(join(project, '.venv', 'bin', 'python'))).toEqual([
-      'demo-2.0.dist-info',
-      'dep-2.0.dist-info',
-    ]);
+    expect(finished).toMatchObject({ code: 2, stdout: '' });
+    expect(finished.stderr).toContain('which is on this machine and which nobody signed');
+    expect(existsSync(join(project, '.venv'))).toBe(false);
+  });
+
+  it('ends at an index that nobody trusts', async () => {
+    const client = await newClient();
+    const project = join(client.home, 'project');
+    await mkdir(project);
+    await writeFile(
+      join(project, 'pyproject.toml'),
+      '[project]\nname = "x"\nversion = "0"\nrequires-python = ">=3.9"\ndependencies = ["demo"]\n' +
+        '[[tool.uv.index]]\nname = "evil"\nurl = "http://127.0.0.1:9/simple/"\n',
+    );
+    const args = ['run', '--', 'uv', '--directory', project, 'sync'];
+    const finished = await client.run(args, { UV_NO_CONFIG: '' });
+    expect(finished.code, finished.output).not.toBe(0);
+    expect(finished.stderr).toContain('to http://127.0.0.1:9 refused');
+    expect(existsSync(join(project, 'uv.lock'))).toBe(false);
   });
 });
 
 describe('rind pip', () => {
-  it('starts nothing when the arguments go around the index', async () => {
+  it('starts nothing when the arguments go around the proxy', async () => {
     const client = await newClient();
     const asked = index.requests.length;
     for (const args of [
-      ['install', '--extra-index-url', 'https://evil.example/simple/', 'demo'],
-      ['install', 'demo @ https://evil.example/demo-1.0-py3-none-any.whl'],
+      ['install', '--find-links', '/srv/wheels', 'demo'],
+      ['install', 'demo @ git+ssh://evil.example/demo'],
       ['install', '-r', join(client.home, 'requirements.txt')],
     ]) {
       await writeFile(join(client.home, 'requirements.txt'), 'dep\n--find-links /srv/wheels\n');
@@ -227,8 +240,7 @@ describe('rind run', () => {
 import os, subprocess, sys, time, urllib.request
 grandchild = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"])
 print(grandchild.pid, flush=True)
-opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-opener.open(os.environ["PIP_INDEX_URL"] + "dep/")
+urllib.request.urlopen(os.environ["PIP_INDEX_URL"] + "dep/")
 time.sleep(600)
 `;
 

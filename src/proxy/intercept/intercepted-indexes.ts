@@ -30,6 +30,8 @@ export interface InterceptedIndexesOptions {
   readonly tally: UnverifiedTally;
 }
 
+const LONGEST_PLACE = 200;
+
 interface Intercepted extends InterceptedIndex {
   readonly origin: string;
   /** Path of the base URL. */
@@ -78,7 +80,7 @@ export class InterceptedIndexes {
       const route = parseIndexRoute(target, intercepted.prefix);
       if (route !== undefined) return this.#answerRoute(intercepted, route, target, request, response);
     }
-    this.#options.tally.count(origin, 'refused');
+    this.#options.tally.count(origin + (target.split('?', 1)[0] ?? '').slice(0, LONGEST_PLACE), 'refused');
     send(
       request,
       response,

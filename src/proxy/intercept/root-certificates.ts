@@ -23,20 +23,23 @@ const MAX_LENGTH = 8 * 2 ** 20;
 
 /**
  * The authorities that count for this user, PEM: those she names in the environment, otherwise the system's, otherwise
- * those that come with Node.
+ * those that come with Node; and in any case those she has Node trust beside others.
  */
 export async function userRootCertificates(environment: NodeJS.ProcessEnv): Promise<string> {
-  const named = VARIABLES.map((name) => environment[name]).filter(
-    (path) => path !== undefined && path !== '',
-  );
-  const texts = await Promise.all([...new Set(named)].map((path) => readPem(path ?? '')));
+  const extra = await readPem(environment['NODE_EXTRA_CA_CERTS'] ?? '');
+  return [...(await namedOrUsual(environment)), ...(extra === undefined ? [] : [extra])].join('\n');
+}
+
+async function namedOrUsual(environment: NodeJS.ProcessEnv): Promise<readonly string[]> {
+  const named = new Set(VARIABLES.map((name) => environment[name] ?? '').filter((path) => path !== ''));
+  const texts = await Promise.all([...named].map((path) => readPem(path)));
   const given = texts.filter((text) => text !== undefined);
-  if (given.length > 0) return given.join('\n');
+  if (given.length > 0) return given;
   for (const path of SYSTEM_FILES) {
     const text = await readPem(path);
-    if (text !== undefined) return text;
+    if (text !== undefined) return [text];
   }
-  return `${rootCertificates.join('\n')}\n`;
+  return rootCertificates;
 }
 
 async function readPem(path: string): Promise<string | undefined> {
