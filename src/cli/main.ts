@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { registerArchive } from './commands/archive.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerCeremony } from './commands/ceremony.ts';
+import { registerCompletion } from './commands/completion.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerEvent, registerSign } from './commands/event.ts';
 import { registerClient } from './commands/client.ts';
@@ -61,6 +62,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerRun,
   registerProxy,
   registerClient,
+  registerCompletion,
 ];
 
 function createProgram(): Command {
