@@ -54,9 +54,9 @@ export class HiddenIndex {
 
   /** What a user of that network has in her environment. */
   get environment(): Record<string, string> {
-    const { port } = this.#proxy?.address() as AddressInfo;
+    const address = this.#proxy?.address() as AddressInfo | undefined;
     return {
-      HTTPS_PROXY: `http://me:pass%40word@127.0.0.1:${port}`,
+      HTTPS_PROXY: `http://me:pass%40word@127.0.0.1:${address?.port ?? 0}`,
       NODE_EXTRA_CA_CERTS: this.#authorityPath,
       NO_PROXY: '',
     };
