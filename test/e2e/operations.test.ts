@@ -6,7 +6,8 @@ import type { TLSSocket } from 'node:tls';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeWheel } from '../tools/distribution.ts';
-import { buildRind, rind, RindServer, scratchFolder } from '../tools/rind-program.ts';
+import { run } from '../tools/process.ts';
+import { buildRind, checkout, rind, RindServer, scratchFolder } from '../tools/rind-program.ts';
 import { whenAvailable } from '../tools/unavailable.ts';
 import { UnavailableError } from '../tools/unavailable-error.ts';
 import { uploadForm } from '../tools/upload.ts';
@@ -215,5 +216,23 @@ describe('rind config', () => {
     expect(stdout).toContain('max-uploads = 7  # environment');
     expect(stdout).toContain('webhook = "[redacted]"  # file');
     expect(stdout).not.toContain('canary-webhook');
+  });
+});
+
+describe('the systemd unit', () => {
+  const analyze = whenAvailable(async () => {
+    const version = await run('systemd-analyze', ['--version']).catch(() => undefined);
+    if (version?.code !== 0) throw new UnavailableError('systemd-analyze is not installed');
+    return 'systemd-analyze';
+  });
+
+  it('is one that systemd understands', async () => {
+    const { code, output } = await run(analyze.value, [
+      'verify',
+      '--man=no',
+      join(checkout, 'packaging/rind.service'),
+    ]);
+    expect(output).toBe('');
+    expect(code).toBe(0);
   });
 });
