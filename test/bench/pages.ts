@@ -23,14 +23,14 @@ interface Figures {
   readonly perProcessorSecond: number;
 }
 
-async function isInstalled(program: string, flag: string): Promise<boolean> {
+export async function isInstalled(program: string, flag: string): Promise<boolean> {
   return run(program, [flag]).then(
     () => true,
     () => false,
   );
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
   const { port } = probe.address() as AddressInfo;
@@ -39,7 +39,7 @@ async function freePort(): Promise<number> {
 }
 
 /** nginx as it is quickest with static files: one worker, open files cached, no log. */
-async function startNginx(folder: string, port: number): Promise<{ child: ChildProcess; worker: number }> {
+export async function startNginx(folder: string, port: number): Promise<{ child: ChildProcess; worker: number }> {
   const configuration = [
     // The folder is this user's alone; nginx changes to another user only when root starts it.
     ...(process.getuid?.() === 0 ? ['user root;'] : []),
