@@ -19,6 +19,14 @@ const FILE_HEADERS: readonly string[] = [
   'application/octet-stream',
 ];
 
+/** What tells whether a client has the same bytes. */
+interface Validators {
+  /** With its quotes. */
+  readonly etag: string;
+  /** An HTTP date. */
+  readonly modified: string;
+}
+
 /**
  * Answers a GET or HEAD with an object, streamed: 200, 206, 304 or 416. `etag` with its quotes. Closes the object.
  * Resolves when all is sent or the client went away.
@@ -30,8 +38,9 @@ export async function sendFile(
   { etag, cacheControl }: { readonly etag: string; readonly cacheControl: string },
 ): Promise<void> {
   try {
-    const headers = ['ETag', etag, 'Cache-Control', cacheControl, ...FILE_HEADERS];
-    await send(request, response, object, headers, etag);
+    const modified = object.modified.toUTCString();
+    const headers = ['ETag', etag, 'Last-Modified', modified, 'Cache-Control', cacheControl, ...FILE_HEADERS];
+    await send(request, response, object, headers, { etag, modified });
   } finally {
     await object.close();
   }
@@ -42,14 +51,14 @@ async function send(
   response: ServerResponse,
   object: OpenObject,
   headers: readonly string[],
-  etag: string,
+  validators: Validators,
 ): Promise<void> {
   const known = request.headers['if-none-match'];
-  if (known !== undefined && matchesEtag(known, etag)) {
+  if (known === undefined ? isUnmodified(request, object) : matchesEtag(known, validators.etag)) {
     response.writeHead(304, headers as string[]).end();
     return;
   }
-  const range = wantedRange(request, object.length, etag);
+  const range = wantedRange(request, object.length, validators);
   const length = range === undefined ? object.length : range.end - range.start + 1;
   const partial =
     range === undefined ? [] : ['Content-Range', `bytes ${range.start}-${range.end}/${object.length}`];
@@ -66,10 +75,21 @@ async function send(
   await pipeline(object.stream(range), response);
 }
 
-function wantedRange(request: IncomingMessage, length: number, etag: string): ByteRange | undefined {
+/** Whether the client has it by its date: asked only of whoever knows no entity tag (RFC 9110 section 13.1.3). */
+function isUnmodified({ headers }: IncomingMessage, { modified }: OpenObject): boolean {
+  const since = Date.parse(headers['if-modified-since'] ?? '');
+  return Math.floor(modified.getTime() / 1000) * 1000 <= since;
+}
+
+function wantedRange(
+  request: IncomingMessage,
+  length: number,
+  { etag, modified }: Validators,
+): ByteRange | undefined {
   // A resumed download of other bytes must start again (RFC 9110 section 13.1.5).
   const condition = request.headers['if-range'];
-  const header = condition === undefined || condition === etag ? request.headers.range : undefined;
+  const isSame = condition === undefined || condition === etag || condition === modified;
+  const header = isSame ? request.headers.range : undefined;
   const range = parseRange(header, length);
   if (range === 'not-satisfiable') {
     throw new ProblemError(

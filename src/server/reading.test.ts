@@ -202,6 +202,23 @@ describe('a distribution file', () => {
     });
   });
 
+  it('has a date, by which it is not sent again and resumed, unless a tag says otherwise', async () => {
+    const { headers } = await server.get(FILE);
+    const date = headers['last-modified'] ?? '';
+    expect(Math.abs(Date.parse(date) - Date.now())).toBeLessThan(3_600_000);
+    expect((await server.get('/simple/cheese-shop/')).headers['last-modified']).toMatch(/ GMT$/);
+    // A range is read from the store, whatever is in memory.
+    const part = { Range: 'bytes=0-3' };
+    const status = async (more: Record<string, string>) =>
+      (await server.get(FILE, { ...part, ...more })).status;
+    expect(await status({ 'If-Modified-Since': date })).toBe(304);
+    expect(await status({ 'If-Modified-Since': 'Thu, 01 Jan 1998 00:00:00 GMT' })).toBe(206);
+    expect(await status({ 'If-Modified-Since': 'nonsense' })).toBe(206);
+    expect(await status({ 'If-Modified-Since': date, 'If-None-Match': '"other"' })).toBe(206);
+    expect(await status({ 'If-Range': date })).toBe(206);
+    expect(await status({ 'If-Range': 'Thu, 01 Jan 1998 00:00:00 GMT' })).toBe(200);
+  });
+
   it('has a hash-named copy with the same tag', async () => {
     const answer = await server.get(`/packages/cheese-shop/${sha256(wheel.bytes)}.${wheel.filename}`);
     expect(answer.body.equals(wheel.bytes)).toBe(true);

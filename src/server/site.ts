@@ -79,7 +79,8 @@ export class Site {
     const source = this.#object(PAGE_PATHS[format](project), pageOptions(format, REVALIDATE, 'Accept'));
     const headers = async (): Promise<readonly string[]> => {
       const row = await findProject(this.#db, this.id, project);
-      return [SERIAL, String(row?.last_serial ?? 0)];
+      const more = (await source.headers?.()) ?? [];
+      return [SERIAL, String(row?.last_serial ?? 0), ...more];
     };
     return { ...source, headers };
   }
@@ -229,6 +230,10 @@ export class Site {
       options: this.#options(options),
       lifetime: options.cacheControl === IMMUTABLE ? IMMUTABLE_LIFETIME : PAGE_LIFETIME,
       tag: async () => (await this.#store.stat(key))?.etag,
+      headers: async () => {
+        const stat = await this.#store.stat(key);
+        return stat === undefined ? [] : ['Last-Modified', stat.modified.toUTCString()];
+      },
       bytes: () => this.#store.read(key, { maxLength: MAX_DOCUMENT_SIZE }),
     };
   }
