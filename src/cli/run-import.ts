@@ -1,18 +1,16 @@
 import { stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { appendAudit } from '../db/audit.ts';
 import { DatabaseError } from '../db/errors.ts';
 import { findIndex } from '../db/indexes.ts';
-import { waitingSummary } from '../db/journal.ts';
 import { openDatabase } from '../db/open.ts';
-import type { Executor, ImportRow, IndexRow } from '../db/schema.ts';
-import { acquireStoreLock, type StoreLock } from '../db/store-lock.ts';
+import type { ImportRow } from '../db/schema.ts';
+import { acquireStoreLock } from '../db/store-lock.ts';
 import { writeTransaction } from '../db/transactions.ts';
-import { openSigners } from '../keys/key-choice.ts';
 import { BoundedPool } from '../registry/bounded-pool.ts';
-import { distributionFiles, importFiles } from '../registry/import-files.ts';
+import { distributionFiles, importFiles, type ImportedFile } from '../registry/import-files.ts';
+import { AS_IS_UPLOAD_POLICY } from '../registry/upload-policy.ts';
 import { ImportError } from '../repository/import-error.ts';
 import {
   abandonImport,
@@ -21,45 +19,69 @@ import {
   runImport,
   type ImportContext,
 } from '../repository/import-targets.ts';
-import { Publisher } from '../repository/publisher.ts';
+import { FaultInjector } from '../storage/fault-injector.ts';
 import { PosixStore } from '../storage/posix-store.ts';
 import { CliError } from './cli-error.ts';
-import { existingDataFolder, type DataFolder } from './data-folder.ts';
+import { existingDataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { requireOnlineKeys } from './online-keys.ts';
 import { ProgressLine } from './progress-line.ts';
+import { importFromIndex, isIndexUrl, type ImportIndexOptions } from './run-import-index.ts';
+import { indexDefaults, settingsFor } from './serve-settings.ts';
+import { publishAll, withPublisher, type ImportTarget } from './sign-imported.ts';
 import { print, say } from './terminal.ts';
 
 /** What `rind import` is told. */
-export interface RunImportOptions {
+export interface RunImportOptions extends ImportIndexOptions {
+  /** Folders, files of lines, or the URL of an index. */
   readonly sources: readonly string[];
   readonly data: string;
-  readonly index: string;
+  /** Names of indexes of the data folder, and URLs of others. */
+  readonly index: readonly string[];
   readonly resume?: boolean;
   readonly abandon?: boolean;
   readonly json?: boolean;
 }
 
-interface Opened {
+interface Opened extends ImportTarget {
   readonly options: RunImportOptions;
-  readonly folder: DataFolder;
-  readonly db: Executor;
-  readonly store: PosixStore;
-  readonly index: IndexRow;
   readonly actor: string;
 }
 
 /** Imports targets or files into an index of a data folder; what was done goes to stdout, progress to stderr. */
 export async function runImportCommand(options: RunImportOptions): Promise<ExitCode> {
   const folder = await existingDataFolder(options.data);
-  const database = await openDatabase({ path: folder.database });
+  const faults = FaultInjector.fromEnvironment();
+  const database = await openDatabase({
+    path: folder.database,
+    ...(faults === undefined ? {} : { beforeCommit: () => faults.before('commit') }),
+  });
   try {
     const { db } = database;
-    const index = await findIndex(db, options.index);
+    const [name = '', another] = options.index.filter((text) => !isIndexUrl(text));
+    if (another !== undefined) throw new CliError('usage', 'Import into one index after the other.');
+    const index = await findIndex(db, name);
     if (index === undefined)
-      throw new CliError('failure', `There is no index "${options.index}" in ${folder.path}.`);
-    const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary });
-    const opened = { options, folder, db, store, index, actor: userInfo().username };
+      throw new CliError('failure', `There is no index "${name}" in ${folder.path}.`, [
+        'rind index list shows them',
+      ]);
+    const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary, faults });
+    const { settings } = await settingsFor({ data: options.data });
+    const opened = {
+      options,
+      folder,
+      db,
+      store,
+      index,
+      indexDefaults: indexDefaults(settings),
+      actor: userInfo().username,
+    };
+    const urls = [...options.sources, ...options.index].filter(isIndexUrl);
+    if (urls.length > 0) {
+      const [url, ...more] = urls;
+      if (url === undefined || more.length > 0 || options.sources.some((source) => !isIndexUrl(source)))
+        throw new CliError('usage', 'Import from one index after the other, and folders after that.');
+      return await importFromIndex(opened, url, opened.actor, options);
+    }
     const kinds = new Set(await Promise.all(options.sources.map(isFolder)));
     if (kinds.size > 1) throw new CliError('usage', 'Import folders and files of lines one after the other.');
     return kinds.has(true) ? await importFolders(opened) : await importLines(opened);
@@ -154,36 +176,20 @@ async function chooseImport(
   throw new CliError('usage', 'Name what to import: files of lines, or folders.');
 }
 
-async function withPublisher<T>(
-  { folder, db, store, index }: Opened,
-  work: (publisher: Publisher) => Promise<T>,
-): Promise<T> {
-  const keys = await openSigners(await requireOnlineKeys(folder));
-  try {
-    const publisher = new Publisher({ db, store, index, signers: keys.signers });
-    await publisher.start();
-    try {
-      return await work(publisher);
-    } finally {
-      await publisher.close();
-    }
-  } finally {
-    await keys.close();
-  }
-}
-
 async function importFolders(opened: Opened): Promise<ExitCode> {
-  const { db, store, index, options, actor } = opened;
+  const { db, store, index, indexDefaults, options, actor } = opened;
   const counts = { stored: 0, 'already-stored': 0, refused: 0 };
   const refused: { path: string; reason: string }[] = [];
   const inspections = new BoundedPool({ concurrency: 2, queueLength: 64 });
-  const context = { db, store, index, clock: () => new Date(), inspections };
-  await importFiles(context, { kind: 'cli', name: actor }, filesOf(options.sources), (file) => {
+  const context = { db, store, index, indexDefaults, clock: () => new Date(), inspections };
+  const each = (file: ImportedFile): void => {
     counts[file.outcome] += 1;
     if (file.outcome !== 'refused') return;
     refused.push({ path: file.path, reason: file.reason });
     say(`refused: ${file.path}: ${file.reason}`);
-  });
+  };
+  const policy = options.asIs === true ? AS_IS_UPLOAD_POLICY : undefined;
+  await importFiles(context, { kind: 'cli', name: actor }, filesOf(options.sources), each, { policy });
   await publishAll(opened);
   if (options.json === true) print(JSON.stringify({ ...counts, refusals: refused }));
   else
@@ -195,34 +201,4 @@ async function importFolders(opened: Opened): Promise<ExitCode> {
 
 async function* filesOf(folders: readonly string[]): AsyncGenerator<string> {
   for (const folder of folders) yield* distributionFiles(folder);
-}
-
-/** Signs what waits, or leaves it to the server that runs. */
-async function publishAll(opened: Opened): Promise<void> {
-  let lock: StoreLock;
-  try {
-    lock = await acquireStoreLock(opened.folder.path);
-  } catch (error) {
-    if (!(error instanceof DatabaseError) || error.code !== 'STORE_LOCKED') throw error;
-    await signedByServer(opened);
-    return;
-  }
-  try {
-    await withPublisher(opened, async (publisher) => {
-      while ((await publisher.publishOnce()) !== undefined);
-    });
-  } finally {
-    lock.release();
-  }
-}
-
-async function signedByServer({ db, index }: Opened): Promise<void> {
-  const line = new ProgressLine();
-  const total = (await waitingSummary(db, index.id)).count;
-  for (;;) {
-    const { count } = await waitingSummary(db, index.id);
-    line.show({ phase: 'signing', done: Math.max(0, total - count), total });
-    if (count === 0) return;
-    await sleep(250);
-  }
 }

@@ -137,7 +137,7 @@ function publishingSettings({ publishing }: Settings): PublishingSettings {
 }
 
 /** What indexes are told that were told nothing else. */
-function indexDefaults({ uploads }: Settings): IndexSettingsForm {
+export function indexDefaults({ uploads }: Settings): IndexSettingsForm {
   const set = (pairs: Readonly<Record<string, unknown>>): object =>
     Object.fromEntries(Object.entries(pairs).filter(([, value]) => value !== undefined));
   return {

@@ -2,13 +2,13 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { parseDistributionFilename } from '../pypi/distribution-filename.ts';
+import { parseDistributionFilename, type DistributionFilename } from '../pypi/distribution-filename.ts';
 import { FormatError } from '../pypi/errors.ts';
 import type { RegistryContext } from './context.ts';
 import { DigestStream } from './digests.ts';
 import { RegistryError } from './errors.ts';
 import type { Principal } from './principal.ts';
-import { uploadFile, type UploadOutcome } from './upload.ts';
+import { uploadFile, type UploadOrigin, type UploadOutcome } from './upload.ts';
 
 /** What became of one file. `reason` is a sentence. */
 export type ImportedFile =
@@ -39,11 +39,12 @@ export async function importFiles(
   principal: Principal,
   paths: AsyncIterable<string>,
   each: (file: ImportedFile) => Promise<void> | void,
+  origin: UploadOrigin = {},
 ): Promise<void> {
   const queue = paths[Symbol.asyncIterator]();
   const work = async (): Promise<void> => {
     for (let next = await queue.next(); next.done !== true; next = await queue.next())
-      await each(await importOne(context, principal, next.value));
+      await each(await importOne(context, principal, next.value, origin));
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
 }
@@ -52,9 +53,10 @@ async function importOne(
   context: RegistryContext,
   principal: Principal,
   path: string,
+  origin: UploadOrigin,
 ): Promise<ImportedFile> {
   try {
-    const { outcome, journalId } = await importFile(context, principal, path);
+    const { outcome, journalId } = await importFile(context, principal, path, origin);
     return { path, outcome, journalId };
   } catch (error) {
     if (!(error instanceof RegistryError) && !(error instanceof FormatError)) throw error;
@@ -71,8 +73,31 @@ export async function importFile(
   context: RegistryContext,
   principal: Principal,
   path: string,
+  origin: UploadOrigin = {},
 ): Promise<UploadOutcome> {
   const filename = parseDistributionFilename(basename(path));
+  const bytes = createReadStream(path, { highWaterMark: 256 * 1024 });
+  return takeDistribution(context, principal, { filename, bytes, origin });
+}
+
+/** A distribution file from wherever. */
+export interface TakenDistribution {
+  readonly filename: DistributionFilename;
+  /** What it throws is thrown on, and nothing is taken. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+  readonly origin: UploadOrigin;
+}
+
+/**
+ * Takes one distribution into the index as an upload, whose form says no more than the filename.
+ *
+ * @throws RegistryError, FormatError
+ */
+export async function takeDistribution(
+  context: RegistryContext,
+  principal: Principal,
+  { filename, bytes, origin }: TakenDistribution,
+): Promise<UploadOutcome> {
   const fields = new Map([
     [':action', ['file_upload']],
     ['protocol_version', ['1']],
@@ -84,11 +109,11 @@ export async function importFile(
   ]);
   const [temporary, digest] = await Promise.all([context.store.temporary(), DigestStream.create()]);
   try {
-    await pipeline(createReadStream(path, { highWaterMark: 256 * 1024 }), digest, temporary.writable);
+    await pipeline(bytes, digest, temporary.writable);
     const digests = digest.digests();
     fields.set('sha256_digest', [digests.sha256]);
     const content = { filename: filename.filename, temporary, ...digests };
-    return await uploadFile(context, principal, fields, content);
+    return await uploadFile(context, principal, fields, content, origin);
   } finally {
     await temporary.discard();
   }

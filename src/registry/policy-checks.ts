@@ -154,7 +154,8 @@ function linuxTag(platformTags: readonly string[]): string | undefined {
   return platformTags.find((tag) => LINUX.test(tag) && !PORTABLE_LINUX.has(tag));
 }
 
-function isNamed(name: string, pattern: string): boolean {
+/** Whether a normalized name is the one that the pattern says, in any spelling, or begins as one that ends in `*` says. */
+export function isNamed(name: string, pattern: string): boolean {
   if (!pattern.endsWith('*')) return normalizeProjectName(pattern) === name;
   return name.startsWith(
     pattern

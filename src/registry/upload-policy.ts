@@ -62,6 +62,12 @@ export const PUBLIC_UPLOAD_POLICY: UploadPolicy = {
   releaseDays: 14,
 };
 
+/** Of files that were in use elsewhere before: whatever installers take. What is unsafe or contradicts itself is refused all the same. */
+export const AS_IS_UPLOAD_POLICY: UploadPolicy = {
+  ...PRIVATE_UPLOAD_POLICY,
+  lookAlikeNames: true,
+};
+
 /** The limits of a public index: PyPI's. A private one has none unless it is told. */
 export const PUBLIC_LIMITS: Limits = {
   maxFileBytes: 100 * 1024 ** 2,

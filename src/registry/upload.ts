@@ -27,6 +27,7 @@ import {
   checkReleaseWindow,
 } from './policy-checks.ts';
 import { provenanceOf, provenanceUrl } from './provenance.ts';
+import type { UploadPolicy } from './upload-policy.ts';
 import type { UploadedContent } from './uploaded-content.ts';
 
 /** 'already-stored': the same file was here before. Either way the file is public once the journal entry is published. */
@@ -35,6 +36,15 @@ export interface UploadOutcome {
   readonly project: string;
   readonly filename: string;
   readonly journalId: number;
+}
+
+/** What is known of a file that was in another index before. */
+export interface UploadOrigin {
+  /** When it was uploaded there; one in the future counts as now. */
+  readonly uploadedAt?: Date | undefined;
+  readonly yanked?: true | string | undefined;
+  /** Takes the place of what the index says about uploads. */
+  readonly policy?: UploadPolicy | undefined;
 }
 
 /**
@@ -49,6 +59,7 @@ export async function uploadFile(
   principal: Principal,
   fields: ReadonlyMap<string, readonly string[]>,
   content: UploadedContent | undefined,
+  origin: UploadOrigin = {},
 ): Promise<UploadOutcome> {
   const upload = checkUpload(fields, content);
   const { project } = upload.filename;
@@ -58,14 +69,15 @@ export async function uploadFile(
   if (same !== undefined) return same;
   requireOpen(known, project);
   const settings = await settingsOf(context.db, context.index.id, context.indexDefaults);
-  if (known === undefined) await checkNewName(context.db, context.index.id, project, settings.upload);
-  checkFilePolicy(upload, settings.upload, settingsForProject(settings, known).limits);
+  const policy = origin.policy ?? settings.upload;
+  if (known === undefined) await checkNewName(context.db, context.index.id, project, policy);
+  checkFilePolicy(upload, policy, settingsForProject(settings, known).limits);
   const archive = await context.inspections.run(() => checkArchive(upload));
-  checkMetadataPolicy(upload, archive.coreMetadata, settings.upload);
+  checkMetadataPolicy(upload, archive.coreMetadata, policy);
   const provenance = await verifiedProvenance(context, principal, upload);
   await storeObjects(context, upload, archive.metadata);
   const read = { ...archive, ...(provenance === undefined ? {} : { provenance }) };
-  return writeTransaction(context.db, (tx) => record(tx, context, principal, upload, read));
+  return writeTransaction(context.db, (tx) => record(tx, { context, principal, origin }, upload, read));
 }
 
 /** What an archive says, and the provenance object that was verified with it. */
@@ -161,15 +173,15 @@ async function storeObjects(
 /** The project of an upload; the first upload makes it, and its uploader the owner. May she still? She is asked again, now that nobody else writes. */
 async function openProject(
   tx: Executor,
-  { index, indexDefaults }: RegistryContext,
+  { index }: RegistryContext,
   principal: Principal,
   wanted: { readonly name: string; readonly displayName: string; readonly now: Date },
+  policy: UploadPolicy,
 ): Promise<ProjectRow> {
   const { name, now } = wanted;
   const known = await findProject(tx, index.id, name);
   await authorizeUpload(tx, principal, index, known, name);
-  if (known === undefined)
-    await checkNewName(tx, index.id, name, (await settingsOf(tx, index.id, indexDefaults)).upload);
+  if (known === undefined) await checkNewName(tx, index.id, name, policy);
   const project = await ensureProject(tx, { indexId: index.id, ...wanted });
   if (known === undefined) {
     const owner = userOf(principal);
@@ -188,10 +200,16 @@ async function openProject(
   return project;
 }
 
+/** Who uploads, what is known of the file's past. */
+interface Uploading {
+  readonly context: RegistryContext;
+  readonly principal: Principal;
+  readonly origin: UploadOrigin;
+}
+
 async function record(
   tx: Executor,
-  context: RegistryContext,
-  principal: Principal,
+  { context, principal, origin }: Uploading,
   upload: CheckedUpload,
   archive: ReadArchive,
 ): Promise<UploadOutcome> {
@@ -201,8 +219,10 @@ async function record(
   // Somebody may have uploaded it while the archive was read.
   const same = await findSameFile(tx, indexId, upload);
   if (same !== undefined) return same;
-  const displayName = archive.coreMetadata.name;
-  const project = await openProject(tx, context, principal, { name: filename.project, displayName, now });
+  const settings = await settingsOf(tx, indexId, context.indexDefaults);
+  const policy = origin.policy ?? settings.upload;
+  const named = { name: filename.project, displayName: archive.coreMetadata.name, now };
+  const project = await openProject(tx, context, principal, named, policy);
   requireOpen(project, filename.project);
   const release = await ensureRelease(tx, {
     indexId,
@@ -212,11 +232,11 @@ async function record(
     now,
   });
   await requireFreeFilename(tx, release.id, filename);
-  const settings = await settingsOf(tx, indexId, context.indexDefaults);
-  await checkReleaseWindow(tx, release.id, filename, settings.upload, now);
+  const uploadedAt = earlier(origin.uploadedAt, now);
+  await checkReleaseWindow(tx, release.id, filename, policy, uploadedAt);
   await checkQuota(tx, project, release, content.length, settingsForProject(settings, project).limits);
-  const yanked = await yankOfRelease(tx, release.id);
-  const row = newFile(principal, upload, archive, { indexId, project, release, now });
+  const yanked = origin.yanked === undefined ? await yankOfRelease(tx, release.id) : yankFrom(origin.yanked);
+  const row = newFile(principal, upload, archive, { indexId, project, release, uploadedAt });
   const url = archive.provenance === undefined ? null : provenanceUrl(context.url?.() ?? '/', filename);
   const file = await insertFile(tx, { ...row, ...yanked, provenance_url: url });
   if (archive.provenance !== undefined) {
@@ -238,6 +258,14 @@ async function record(
     detail: { project: project.name, sha256: content.sha256 },
   });
   return { outcome: 'stored', project: project.name, filename: filename.filename, journalId };
+}
+
+function earlier(time: Date | undefined, now: Date): Date {
+  return time === undefined || time > now ? now : time;
+}
+
+function yankFrom(reason: true | string): { readonly yanked: 1; readonly yanked_reason: string | null } {
+  return { yanked: 1, yanked_reason: reason === true ? null : reason };
 }
 
 /** A release that is yanked as a whole stays so: the file added to it bears the same mark. */
@@ -262,7 +290,7 @@ function newFile(
   principal: Principal,
   { form, filename, content }: CheckedUpload,
   archive: DistributionContent,
-  place: { indexId: number; project: { id: number }; release: { id: number }; now: Date },
+  place: { indexId: number; project: { id: number }; release: { id: number }; uploadedAt: Date },
 ): Parameters<typeof insertFile>[1] {
   return {
     index_id: place.indexId,
@@ -278,7 +306,7 @@ function newFile(
     requires_python: archive.coreMetadata.requiresPython ?? null,
     metadata_sha256: createHash('sha256').update(archive.metadata).digest('hex'),
     metadata_length: archive.metadata.length,
-    uploaded_at: place.now.toISOString(),
+    uploaded_at: place.uploadedAt.toISOString(),
     uploaded_by: tokenOf(principal) ?? null,
     yanked_reason: null,
     removed_at: null,
