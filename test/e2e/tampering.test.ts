@@ -15,8 +15,7 @@ import { Uploader } from '../tools/upload.ts';
 const readHtmlPage = `
 import os, sys, urllib.request
 url = os.environ["PIP_INDEX_URL"].rstrip("/") + "/wheely/"
-opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-print(opener.open(urllib.request.Request(url, headers={"Accept": "text/html"})).read().decode())
+print(urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": "text/html"})).read().decode())
 `;
 
 /** What is asked for: an install from wheels, from an sdist, or an HTML page. */
