@@ -8,6 +8,7 @@ import { openDatabase, type Database } from '../../db/open.ts';
 import { PosixStore } from '../../storage/posix-store.ts';
 import { fsck } from '../fsck.ts';
 import { Publisher } from '../publisher.ts';
+import { backUpToFile } from './backup-file.ts';
 import { backUp } from './backup.ts';
 import { folderSource } from './published-source.ts';
 import { raiseVersions, RAISED_BY } from './raise-versions.ts';
@@ -69,6 +70,55 @@ describe('backUp and restore', () => {
     for await (const { key } of fixture.store.list(''))
       expect(await restored.store.read(key), key).toEqual(await fixture.store.read(key));
     expect((await stat(join(data, 'rind.db'))).mode & 0o077).toBe(0);
+  });
+
+  it('brings back the same from one file, over an older one of that name', async () => {
+    const file = join(scratch, 'backup.tar');
+    await writeFile(file, 'an older backup');
+    const long = join(scratch, 'long');
+    await writeFile(long, 'a file with a long name');
+    // Longer than the 100 bytes that a plain tar has for names.
+    const others = new Map([[`ceremony/${'long-'.repeat(40)}`, long]]);
+    const { files, bytes } = await backUpToFile({ ...options(), others, out: file });
+    expect((await stat(file)).mode & 0o077).toBe(0);
+    expect((await stat(file)).size).toBeGreaterThan(bytes);
+    expect((await readdir(scratch)).toSorted()).toEqual(['backup.tar', 'long']);
+    const data = join(scratch, 'data');
+    expect(await restore(file, data)).toMatchObject({ created: fixture.now, targets: 6, files });
+    expect(await readFile(join(data, 'ceremony', 'long-'.repeat(40)), 'utf8')).toBe(
+      'a file with a long name',
+    );
+    const restored = await open(data);
+    expect((await fsck(restored)).findings).toEqual([]);
+    for await (const { key } of fixture.store.list(''))
+      expect(await restored.store.read(key), key).toEqual(await fixture.store.read(key));
+    expect(
+      (await readdir(data)).filter((name) => name.includes('backup') || name.includes('manifest')),
+    ).toEqual([]);
+    await expect(restored.publisher.start()).rejects.toMatchObject({ code: 'ON_HOLD' });
+  });
+
+  it('refuses one file that is truncated at any place, damaged, or has something behind it, and leaves nothing', async () => {
+    const file = join(scratch, 'backup.tar');
+    await backUpToFile({ ...options(), out: file });
+    const whole = await readFile(file);
+    const data = join(scratch, 'data');
+    const flipped = (at: number) => {
+      const bytes = Buffer.from(whole);
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+      return bytes;
+    };
+    const places = Array.from({ length: 16 }, (_, step) => Math.floor((whole.length * step) / 16));
+    const wrong = [
+      ...[...places, whole.length - 512, whole.length - 1].map((end) => whole.subarray(0, end)),
+      ...places.map((at) => flipped(at + 40)).filter((bytes) => !bytes.equals(whole)),
+      Buffer.concat([whole, Buffer.alloc(512)]),
+    ];
+    for (const bytes of wrong) {
+      await writeFile(file, bytes);
+      await expect(restore(file, data)).rejects.toMatchObject({ code: 'DAMAGED_BACKUP' });
+      expect((await readdir(scratch)).toSorted()).toEqual(['backup.tar']);
+    }
   });
 
   it('copies only what is new the second time', async () => {

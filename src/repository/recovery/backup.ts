@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { copyDatabase, settleDatabaseFile } from '../../db/copy-database.ts';
@@ -34,8 +34,10 @@ export interface BackupReport {
 }
 
 const FORMAT = 'rind-backup-1';
-const HEADER = 'backup.json';
+export const BACKUP_HEADER = 'backup.json';
 const ATTEMPTS = 20;
+/** Files that change under their name, by their hash: an older backup in the same folder keeps its own until the newer one is whole. */
+const CHANGING = 'changing';
 
 export const backupHeader = z.strictObject({
   format: z.literal(FORMAT),
@@ -49,7 +51,7 @@ export const backupHeader = z.strictObject({
 export const backupManifest = z.array(
   z.tuple([z.string(), z.number().int().nonnegative(), z.string().regex(/^[0-9a-f]{64}$/)]),
 );
-type Manifest = Map<string, { readonly length: number; readonly sha256: string }>;
+export type BackupManifest = Map<string, { readonly length: number; readonly sha256: string }>;
 
 /**
  * Copies database, objects and other files of a data folder that may be in use. The database in the backup publishes nothing before somebody
@@ -62,25 +64,27 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
   const old = await readBackup(out).catch(() => undefined);
   const database = `rind-${now.getTime()}.db`;
   const { timestamps, early } = await copyWithTimestamps(options, join(out, database));
-  const manifest: Manifest = new Map();
+  const manifest: BackupManifest = new Map();
   let copied = 0;
-  const take = async (path: string, from: string, isImmutable: boolean) => {
+  for (const { path, from, isImmutable } of await filesOf(options, early)) {
+    if (!isImmutable) {
+      copied += 1;
+      manifest.set(path, await keepChanging(out, (incoming) => copyFile(from, incoming)));
+      continue;
+    }
     const to = join(out, path);
-    const known = isImmutable ? old?.manifest.get(path) : undefined;
+    const known = old?.manifest.get(path);
     const found = known === undefined ? undefined : await stat(to).catch(() => undefined);
-    if (known !== undefined && found?.size === known.length) return manifest.set(path, known);
-    copied += 1;
-    return manifest.set(path, await copyFile(from, to));
-  };
-  for (const [path, from] of options.others) await take(path, from, false);
-  // Metadata and log as they were before the database was copied, files as they are after it: nothing that it does not know, and all that it needs.
-  const late = (await treeKeys(options.tree)).filter(({ key }) => !isPublished(key));
-  for (const key of [...early, ...late])
-    await take(`tree/${key.key}`, join(options.tree, key.key), key.isImmutable);
+    const isThere = known !== undefined && found?.size === known.length;
+    if (!isThere) copied += 1;
+    manifest.set(path, isThere ? known : await copyFile(from, to));
+  }
   for (const [key, bytes] of timestamps) {
-    await mkdir(dirname(join(out, 'tree', key)), { recursive: true });
-    await writeFile(join(out, 'tree', key), bytes, { flush: true });
-    manifest.set(`tree/${key}`, { length: bytes.length, sha256: sha256Hex(bytes) });
+    const write = async (incoming: string) => {
+      await writeFile(incoming, bytes, { flush: true, mode: 0o600 });
+      return { length: bytes.length, sha256: sha256Hex(bytes) };
+    };
+    manifest.set(`tree/${key}`, await keepChanging(out, write));
   }
   manifest.set(database, await digestFile(join(out, database)));
   await seal(out, { database, manifest, now }, old?.header);
@@ -88,33 +92,111 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
   return { files: manifest.size, bytes, copied };
 }
 
-async function seal(
+/** Stores a file that changes under its name: by its hash, durable with the folders. */
+async function keepChanging(
   out: string,
-  { database, manifest, now }: { readonly database: string; readonly manifest: Manifest; readonly now: Date },
-  old: z.infer<typeof backupHeader> | undefined,
-): Promise<void> {
+  write: (incoming: string) => Promise<{ readonly length: number; readonly sha256: string }>,
+): Promise<{ readonly length: number; readonly sha256: string }> {
+  await mkdir(join(out, CHANGING), { recursive: true, mode: 0o700 });
+  const incoming = join(out, CHANGING, 'incoming');
+  const file = await write(incoming);
+  await rename(incoming, join(out, CHANGING, file.sha256));
+  return file;
+}
+
+/** A file of a backup: its path there, and where it is now. */
+interface BackupFile {
+  readonly path: string;
+  readonly from: string;
+  readonly isImmutable: boolean;
+}
+
+/** Metadata and log as they were before the database was copied, files as they are after it: nothing that it does not know, and all that it needs. */
+export async function filesOf(
+  { tree, others }: Pick<BackupOptions, 'tree' | 'others'>,
+  early: readonly TreeKey[],
+): Promise<readonly BackupFile[]> {
+  const late = (await treeKeys(tree)).filter(({ key }) => !isPublished(key));
+  return [
+    ...[...others].map(([path, from]) => ({ path, from, isImmutable: false })),
+    ...[...early, ...late].map(({ key, isImmutable }) => ({
+      path: `tree/${key}`,
+      from: join(tree, key),
+      isImmutable,
+    })),
+  ];
+}
+
+/** Manifest and header of a backup: the last of its files. */
+export function sealOf(
+  database: string,
+  manifest: BackupManifest,
+  now: Date,
+): { readonly name: string; readonly text: string; readonly header: string } {
   const rows = [...manifest].map(([path, { length, sha256 }]) => [path, length, sha256]);
   const text = JSON.stringify(rows);
   const name = `manifest-${sha256Hex(new TextEncoder().encode(text))}.json`;
-  await writeFile(join(out, name), text, { flush: true, mode: 0o600 });
   const fields = { format: FORMAT, created: now.toISOString(), database, manifest: name } as const;
-  const header = { ...fields, check: checkOf(fields) };
-  await writeFile(join(out, `${HEADER}.tmp`), JSON.stringify(header, undefined, 2), {
-    flush: true,
-    mode: 0o600,
-  });
-  await rename(join(out, `${HEADER}.tmp`), join(out, HEADER));
+  return { name, text, header: JSON.stringify({ ...fields, check: checkOf(fields) }, undefined, 2) };
+}
+
+async function seal(
+  out: string,
+  {
+    database,
+    manifest,
+    now,
+  }: { readonly database: string; readonly manifest: BackupManifest; readonly now: Date },
+  old: z.infer<typeof backupHeader> | undefined,
+): Promise<void> {
+  const { name, text, header } = sealOf(database, manifest, now);
+  await writeFile(join(out, name), text, { flush: true, mode: 0o600 });
+  await writeFile(join(out, `${BACKUP_HEADER}.tmp`), header, { flush: true, mode: 0o600 });
+  // Whatever the header promises is there when it is.
+  await syncFolders(out);
+  await rename(join(out, `${BACKUP_HEADER}.tmp`), join(out, BACKUP_HEADER));
+  await syncFolder(out);
+  await syncFolder(dirname(resolve(out)));
+  const hashes = new Set([...manifest.values()].map(({ sha256 }) => sha256));
+  for (const changing of await readdir(join(out, CHANGING)).catch(() => []))
+    if (!hashes.has(changing)) await rm(join(out, CHANGING, changing), { force: true });
   for (const stale of [old?.database, old?.manifest])
     if (stale !== undefined && stale !== database && stale !== name)
       await rm(join(out, stale), { force: true });
 }
 
+/** Makes the names in a folder, and in all folders below it, durable. */
+export async function syncFolders(path: string): Promise<void> {
+  for (const entry of await readdir(path, { recursive: true, withFileTypes: true }))
+    if (entry.isDirectory()) await syncFolder(join(entry.parentPath, entry.name));
+  await syncFolder(path);
+}
+
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Where a file of the manifest lies in a backup. */
+export async function storedFile(
+  backup: string,
+  name: string,
+  { sha256 }: { readonly sha256: string },
+): Promise<string> {
+  const changing = join(backup, CHANGING, sha256);
+  return (await stat(changing).catch(() => undefined)) === undefined ? join(backup, name) : changing;
+}
+
 /** Reads header and manifest of a backup. Throws DAMAGED_BACKUP. */
 export async function readBackup(
   path: string,
-): Promise<{ readonly header: z.infer<typeof backupHeader>; readonly manifest: Manifest }> {
+): Promise<{ readonly header: z.infer<typeof backupHeader>; readonly manifest: BackupManifest }> {
   try {
-    const header = backupHeader.parse(JSON.parse(await readFile(join(path, HEADER), 'utf8')));
+    const header = backupHeader.parse(JSON.parse(await readFile(join(path, BACKUP_HEADER), 'utf8')));
     if (header.check !== checkOf(header)) throw new Error('its header was changed');
     const bytes = await readFile(join(path, header.manifest));
     if (`manifest-${sha256Hex(bytes)}.json` !== header.manifest) throw new Error('its manifest was changed');
@@ -136,8 +218,8 @@ function checkOf(header: Omit<z.infer<typeof backupHeader>, 'check'>): string {
 }
 
 /** The database and the timestamps that belong to it: a publication in between means another attempt. */
-async function copyWithTimestamps(
-  options: BackupOptions,
+export async function copyWithTimestamps(
+  options: Pick<BackupOptions, 'database' | 'tree' | 'now'>,
   to: string,
 ): Promise<{ readonly timestamps: ReadonlyMap<string, Uint8Array>; readonly early: readonly TreeKey[] }> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -174,6 +256,7 @@ async function holdCopy(
   const database = await openDatabase({ path });
   const { db } = database;
   try {
+    await db.deleteFrom('collection_holds').execute();
     for (const { id, name } of await listIndexes(db)) {
       const bytes = timestamps.get(new ServedTree(name).metadata('timestamp'));
       const last = await lastPublication(db, id);
@@ -190,7 +273,7 @@ async function holdCopy(
   }
 }
 
-interface TreeKey {
+export interface TreeKey {
   readonly key: string;
   readonly isImmutable: boolean;
 }
@@ -221,18 +304,31 @@ export async function copyFile(
   from: string,
   to: string,
 ): Promise<{ readonly length: number; readonly sha256: string }> {
+  return writeChunks(chunksOf(from), to);
+}
+
+/** Opened when it is read, so that a file that is not there is an error of the reader. */
+async function* chunksOf(path: string): AsyncIterable<Uint8Array> {
+  yield* createReadStream(path);
+}
+
+/** The same from a stream. */
+export async function writeChunks(
+  bytes: AsyncIterable<Uint8Array>,
+  to: string,
+): Promise<{ readonly length: number; readonly sha256: string }> {
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
   const temporary = `${to}.tmp`;
   const hash = createHash('sha256');
   let length = 0;
-  const count = async function* (chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  const count = async function* (chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
     for await (const chunk of chunks) {
       hash.update(chunk);
       length += chunk.length;
       yield chunk;
     }
   };
-  await pipeline(createReadStream(from), count, createWriteStream(temporary, { mode: 0o600, flush: true }));
+  await pipeline(bytes, count, createWriteStream(temporary, { mode: 0o600, flush: true }));
   await rename(temporary, to);
   return { length, sha256: hash.digest('hex') };
 }

@@ -1,5 +1,6 @@
+import { createReadStream } from 'node:fs';
 import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { requireWholeDatabase } from '../../db/copy-database.ts';
 import { listIndexes } from '../../db/indexes.ts';
 import { openDatabase } from '../../db/open.ts';
@@ -10,8 +11,18 @@ import { checkObjectKey } from '../../storage/object-key.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import { PosixStore } from '../../storage/posix-store.ts';
 import { ServedTree } from '../served-tree.ts';
-import { copyFile, readBackup } from './backup.ts';
+import {
+  BACKUP_HEADER,
+  type BackupManifest,
+  copyFile,
+  readBackup,
+  storedFile,
+  syncFolder,
+  syncFolders,
+  writeChunks,
+} from './backup.ts';
 import { RecoveryError } from './errors.ts';
+import { readTar } from './tar.ts';
 
 export interface RestoreReport {
   readonly created: Date;
@@ -33,26 +44,61 @@ export async function restore(backup: string, data: string): Promise<RestoreRepo
     throw new RecoveryError('FOLDER_EXISTS', `${path} exists and is never overwritten; name a new folder.`, {
       path,
     });
-  const { header, manifest } = await readBackup(backup);
+  const isFile = (await stat(backup).catch(() => undefined))?.isFile() === true;
   const building = `${path}.restoring`;
   await rm(building, { recursive: true, force: true });
   await mkdir(building, { recursive: true, mode: 0o700 });
   try {
-    for (const [name, expected] of manifest) {
-      checkName(backup, name);
-      const to = join(building, name === header.database ? 'rind.db' : name);
-      const found = await copyFile(join(backup, name), to).catch((cause: unknown) => damaged(backup, name, cause)); // prettier-ignore
-      if (found.sha256 !== expected.sha256 || found.length !== expected.length) return damaged(backup, name);
-      if (name.startsWith('tree/')) await chmod(to, PUBLIC);
-    }
+    const { header, manifest } = await (isFile ? unpack(backup, building) : copyFolder(backup, building));
+    for (const name of manifest.keys())
+      if (name.startsWith('tree/')) await chmod(join(building, name), PUBLIC);
     await requireWholeDatabase(join(building, 'rind.db'));
     const targets = await copyPlain(backup, building);
+    await syncFolders(building);
     await rename(building, path);
+    await syncFolder(dirname(path));
     return { created: new Date(header.created), files: manifest.size, targets };
   } catch (error) {
     await rm(building, { recursive: true, force: true });
     throw error;
   }
+}
+
+type ReadBackup = Awaited<ReturnType<typeof readBackup>>;
+
+async function copyFolder(backup: string, building: string): Promise<ReadBackup> {
+  const { header, manifest } = await readBackup(backup);
+  for (const [name, expected] of manifest) {
+    checkName(backup, name);
+    const to = join(building, name === header.database ? 'rind.db' : name);
+    const found = await copyFile(await storedFile(backup, name, expected), to).catch((cause: unknown) => damaged(backup, name, cause)); // prettier-ignore
+    if (found.sha256 !== expected.sha256 || found.length !== expected.length) return damaged(backup, name);
+  }
+  return { header, manifest };
+}
+
+/** Everything in one pass; whether it is what was backed up is known at its end, from the manifest. */
+async function unpack(backup: string, building: string): Promise<ReadBackup> {
+  const found: BackupManifest = new Map();
+  for await (const { name, length, bytes } of readTar(createReadStream(backup), backup)) {
+    checkName(backup, name);
+    if (found.has(name)) damaged(backup, name);
+    const { sha256 } = await writeChunks(bytes, join(building, name));
+    found.set(name, { length, sha256 });
+  }
+  const { header, manifest } = await readBackup(building).catch((cause: unknown) => {
+    if (cause instanceof RecoveryError) damaged(backup, BACKUP_HEADER, cause);
+    throw cause;
+  });
+  for (const name of [BACKUP_HEADER, header.manifest]) {
+    found.delete(name);
+    await rm(join(building, name));
+  }
+  for (const [name, expected] of manifest)
+    if (found.get(name)?.sha256 !== expected.sha256) damaged(backup, name);
+  for (const name of found.keys()) if (!manifest.has(name)) damaged(backup, name);
+  await rename(join(building, header.database), join(building, 'rind.db'));
+  return { header, manifest };
 }
 
 function checkName(backup: string, name: string): void {
