@@ -6,6 +6,7 @@ import { MergedIndex } from '../proxy/merged-index.ts';
 import type { Agreement } from '../proxy/policy.ts';
 import { RuledIndex, type Withheld } from '../proxy/ruled-index.ts';
 import { TrustStoreError, type TrustedIndex } from '../proxy/trust-store.ts';
+import { VerdictError } from '../proxy/verdict.ts';
 import { VerifiedFiles } from '../proxy/verified-files.ts';
 import { VerifiedIndex } from '../proxy/verified-index.ts';
 import { HttpFetcher } from '../updater/http-fetcher.ts';
@@ -46,7 +47,7 @@ export async function openTrust(
     const agreement = policy.agreementOf(project);
     const index = agreement === undefined ? byUrl.get(url) : agreements.of(agreement);
     if (index !== undefined) return index;
-    throw new TrustStoreError('not-trusted', `${project} must come from ${url}, which is not trusted here.`);
+    throw new VerdictError('policy', `${project} has to come from ${url}, which this command does not use`);
   });
   return {
     index: policy.isPlain && indexes.length === 1 ? ([...byUrl.values()][0] ?? merged) : merged,
@@ -85,6 +86,8 @@ class Agreements {
 
   async prepare(agreements: readonly Agreement[]): Promise<void> {
     for (const agreement of agreements) {
+      // --index can leave some of them out: then nobody can agree, and what they should give is refused.
+      if (!agreement.indexes.every((url) => this.#trusted.has(url))) continue;
       if (!this.#opened.has(agreement)) this.#opened.set(agreement, this.#ruled(await this.#open(agreement)));
     }
   }

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { readSelfSignedRoot } from '../../src/proxy/trusted-root.ts';
 import { SimulatedIndex } from '../support/simulated-index.ts';
 import { makeWheel } from '../tools/distribution.ts';
-import type { Finished } from '../tools/process.ts';
+import { cleanEnvironment, run, succeed, type Finished } from '../tools/process.ts';
 import { createVirtualEnvironment, pythonTools } from '../tools/python-tools.ts';
 import { buildRind, scratchFolder } from '../tools/rind-program.ts';
 import { whenAvailable } from '../tools/unavailable.ts';
@@ -266,5 +268,126 @@ describe('a map of indexes that have to agree', () => {
     const single = await checkout.install('pip', 'demo');
     expect(single.code, single.output).toBe(1);
     expect(await checkout.installed()).toEqual(['agreed-1.0.dist-info']);
+  });
+});
+
+describe('rind trust pin', () => {
+  it('commits what the user trusts, so that others need nothing else', async () => {
+    const author = await Checkout.create('');
+    expect(await author.client.trust(index)).toMatchObject({ code: 0 });
+    const file = join(dirname(author.folder), 'pyproject.toml');
+    const pin = ['trust', 'pin', '--name', 'acme', '--projects', 'Acme_*', 'demo', '--file', file];
+    expect(await author.client.run(pin)).toMatchObject({ code: 0 });
+    const text = await readFile(file, 'utf8');
+    expect(text).toContain('projects = ["acme-*", "demo"]');
+    expect((await author.client.run(pin)).stderr).toContain('commits ' + index.url + ' already');
+    expect(await readFile(file, 'utf8')).toBe(text);
+
+    const colleague = await Checkout.create(text.replace(/^\[project\]\nname = "x"\n/, ''));
+    const finished = await colleague.install('uv', 'demo');
+    expect(finished.code, finished.output).toBe(0);
+  });
+});
+
+describe('rind client bundle', () => {
+  it('carries the trust of an organisation into an environment', async () => {
+    const admin = await Checkout.create('');
+    expect(await admin.client.trust(index)).toMatchObject({ code: 0 });
+    const made = await admin.client.run(['client', 'bundle', '--name', 'Acme.Trust', '--output', 'out']);
+    expect(made).toMatchObject({ code: 0 });
+    expect(made.stdout).toMatch(/\/out\/acme_trust-1\.0-py3-none-any\.whl\n$/);
+
+    const user = await Checkout.create('');
+    const none = await user.install('uv', 'demo');
+    expect(none.stderr).toContain('No index is trusted on this machine yet');
+    const wheelPath = made.stdout.trim();
+    const python = join(user.client.home, 'venv', 'bin', 'python');
+    await succeed('uv', ['pip', 'install', '--offline', '--no-cache', '--python', python, wheelPath], {
+      env: cleanEnvironment(user.client.environment),
+    });
+    const venv = { VIRTUAL_ENV: join(user.client.home, 'venv') };
+    const finished = await user.client.run(
+      ['run', '--', 'uv', 'pip', 'install', '--no-cache', '--python', python, 'demo'],
+      venv,
+      user.folder,
+    );
+    expect(finished.code, finished.output).toBe(0);
+    expect(await user.installed()).toEqual(['acme_trust-1.0.dist-info', 'demo-2.0.dist-info']);
+  });
+});
+
+describe('rind proxy as a service', () => {
+  /** What systemd does: the socket is there first, and the program is given it as descriptor 3. */
+  const activate = `
+import os, socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[2], sys.argv[2:])
+`;
+
+  it('keeps one address, is started with the socket of its unit, and serves pip as it is set up', async () => {
+    const checkout = await Checkout.create(tableOf({ from: index, name: 'acme' }));
+    const { client, folder } = checkout;
+    const own = { PIP_CONFIG_FILE: join(client.home, '.config', 'pip', 'pip.conf') };
+    const environment = cleanEnvironment({ ...client.environment, ...own });
+    const written = await client.run(['proxy', 'install', '--user', '--no-start', '--project', folder]);
+    expect(written.code, written.output).toBe(0);
+    const url = written.stdout.trim();
+    const units = join(client.home, '.config', 'systemd', 'user');
+    expect(await readFile(join(units, 'rind-proxy.socket'), 'utf8')).toContain(
+      `127.0.0.1:${new URL(url).port}\n`,
+    );
+    const service = await readFile(join(units, 'rind-proxy.service'), 'utf8');
+    expect(service).toMatch(/^ExecStart="[^"]+" "[^"]+main\.js" proxy --service$/m);
+    expect(service).toContain(`WorkingDirectory=${folder}\n`);
+
+    await mkdir(join(client.home, '.config', 'pip'), { recursive: true });
+    const pipConf = own.PIP_CONFIG_FILE;
+    await writeFile(pipConf, '[global]\r\nextra-index-url = https://evil.example/simple/\r\n');
+    const before = await readFile(pipConf);
+    expect(await client.run(['client', 'setup'], own)).toMatchObject({ code: 2 });
+    expect(await readFile(pipConf)).toEqual(before);
+    const setUp = await client.run(['client', 'setup', '--yes'], own);
+    expect(setUp.code, setUp.output).toBe(0);
+    expect(setUp.stderr).toContain(`+ index-url = ${url}`);
+
+    const words = [...service.matchAll(/"([^"]+)"/g)].map(([, word = '']) => word);
+    const child = spawn(
+      tools.value.python,
+      ['-c', activate, new URL(url).port, ...words, 'proxy', '--service'],
+      { env: environment, cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] },
+    );
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    try {
+      const [printed] = (await once(child.stdout, 'data')) as [Buffer];
+      expect(printed.toString('utf8').trim()).toBe(url);
+      const python = join(client.home, 'venv', 'bin', 'python');
+      const pip = ['--python', python, 'install', '--no-cache-dir', '--disable-pip-version-check'];
+      await succeed('pip', [...pip, 'demo'], { env: environment });
+      expect(await checkout.installed()).toEqual(['demo-2.0.dist-info']);
+      const refused = await run('pip', [...pip, 'acme-nothing'], { env: environment });
+      expect(refused.code).not.toBe(0);
+
+      index.tamper(/^packages\/claimed\/.*whl$/);
+      const tampered = await run('pip', [...pip, 'claimed'], { env: environment });
+      expect(tampered.code).not.toBe(0);
+      const home = new URL('../', url);
+      const page = await (await fetch(home)).text();
+      expect(page).toContain('packages/claimed/');
+      expect(page).toContain('<b>tampered</b>');
+      expect(page).toContain(index.url);
+      expect((await fetch(home, { headers: { origin: 'https://evil.example' } })).status).toBe(403);
+      expect((await fetch(new URL('/', url))).status).toBe(404);
+    } finally {
+      child.kill('SIGTERM');
+      expect(await ended).toBe(0);
+    }
+    expect(await client.run(['client', 'setup', '--undo'], own)).toMatchObject({ code: 0 });
+    expect(await readFile(pipConf)).toEqual(before);
+    expect(await readdir(join(client.home, '.config', 'uv'))).toEqual([]);
+    expect(await client.run(['proxy', 'uninstall', '--user', '--no-start'])).toMatchObject({ code: 0 });
+    expect(await readdir(units)).toEqual([]);
   });
 });
