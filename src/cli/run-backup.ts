@@ -1,10 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
+import { holdCollections, releaseCollections } from '../db/collection-holds.ts';
 import { appendAudit } from '../db/audit.ts';
 import { openDatabase } from '../db/open.ts';
 import { writeTransaction } from '../db/transactions.ts';
-import { backUp } from '../repository/recovery/backup.ts';
+import { backUpToFile } from '../repository/recovery/backup-file.ts';
+import { backUp, type BackupOptions as Backup, type BackupReport } from '../repository/recovery/backup.ts';
 import { existingDataFolder, onlineKeyFiles, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { say } from './terminal.ts';
@@ -13,6 +15,9 @@ export interface BackupOptions {
   readonly data: string;
   readonly withKeys?: boolean;
 }
+
+/** A backup that was killed stops the clean-up for so long at most. */
+const HOLD_MS = 86_400_000;
 
 /** Who does it, for the audit log. */
 export function cliActor(): string {
@@ -24,13 +29,8 @@ export async function runBackup(out: string, options: BackupOptions): Promise<Ex
   const folder = await existingDataFolder(options.data);
   const now = new Date();
   const others = await otherFiles(folder, options.withKeys === true);
-  const { files, bytes, copied } = await backUp({
-    database: folder.database,
-    tree: folder.tree,
-    others,
-    out,
-    now,
-  });
+  const backup = { database: folder.database, tree: folder.tree, others, out, now };
+  const { files, bytes, copied } = await withoutCollections(folder, backup);
   const { db, close } = await openHere(folder);
   try {
     const detail = { files, bytes, keys: options.withKeys === true };
@@ -44,6 +44,21 @@ export async function runBackup(out: string, options: BackupOptions): Promise<Ex
   if (options.withKeys !== true)
     say('without the online key: keep a copy of its file and its passphrase elsewhere');
   return EXIT.ok;
+}
+
+/** The database is closed meanwhile: it is copied by other means. */
+async function withoutCollections(folder: DataFolder, backup: Backup): Promise<BackupReport> {
+  const until = new Date(backup.now.getTime() + HOLD_MS);
+  const begun = await openHere(folder);
+  const id = await writeTransaction(begun.db, (tx) => holdCollections(tx, until)).finally(() =>
+    begun.close(),
+  );
+  try {
+    return await (backup.out.endsWith('.tar') ? backUpToFile(backup) : backUp(backup));
+  } finally {
+    const { db, close } = await openHere(folder);
+    await writeTransaction(db, (tx) => releaseCollections(tx, id, new Date())).finally(() => close());
+  }
 }
 
 async function openHere(folder: DataFolder) {

@@ -329,6 +329,12 @@ export interface PublicationHoldsTable {
   created_at: Timestamp;
 }
 
+/** While there is one whose time has not come, no index is cleaned up. */
+export interface CollectionHoldsTable {
+  id: Generated<number>;
+  until: Timestamp;
+}
+
 /** The public log of an index, append-only: see repository/public-log.ts. */
 export interface LogEntriesTable {
   index_id: number;
@@ -450,6 +456,7 @@ export interface Schema {
   offline_bundles: OfflineBundlesTable;
   offline_bundle_roles: OfflineBundleRolesTable;
   publication_holds: PublicationHoldsTable;
+  collection_holds: CollectionHoldsTable;
   audit_log: AuditLogTable;
   log_entries: LogEntriesTable;
   head_deliveries: HeadDeliveriesTable;

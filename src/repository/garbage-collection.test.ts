@@ -3,6 +3,7 @@ import { Crash, equivocations, FaultPlan, faultStore } from '../../test/support/
 import { IndexFixture, sha256 } from '../../test/support/index-fixture.ts';
 import { StoreClient } from '../../test/support/store-client.ts';
 import { auditRows } from '../db/audit.ts';
+import { areCollectionsHeld, holdCollections, releaseCollections } from '../db/collection-holds.ts';
 import { findCollection, requestCollection } from '../db/collections.ts';
 import { findFile, markFileRemoved } from '../db/files.ts';
 import { appendJournal } from '../db/journal.ts';
@@ -80,6 +81,38 @@ const snapshots = async () =>
     .toSorted((a, b) => a - b);
 
 describe('garbage collection', () => {
+  it('takes nothing away while a backup reads, and goes on when it is done or was killed long ago', async () => {
+    fixture = await IndexFixture.create();
+    const publisher = await fixture.startedPublisher();
+    for (const version of ['1.0', '2.0', '3.0', '4.0']) {
+      await fixture.upload('flask', version);
+      await publishAll(publisher);
+      fixture.advance(2);
+    }
+    const upkeep = upkeepOf(publisher);
+    const { db } = fixture;
+    const before = await keys();
+    const until = new Date(fixture.now.getTime() + 2 * HOUR);
+    const id = await holdCollections(db, until);
+    const other = await holdCollections(db, until);
+    fixture.advance(1);
+    expect(await upkeep.step()).toBe(false);
+    await expect(upkeep.collect()).rejects.toMatchObject({ code: 'ON_HOLD' });
+    await releaseCollections(db, id, fixture.now);
+    expect(await upkeep.step()).toBe(false);
+    expect(await keys()).toEqual(before);
+    expect(await areCollectionsHeld(db, fixture.now)).toBe(true);
+    // The other one was killed: its time passes.
+    fixture.advance(1);
+    while (await upkeep.step());
+    expect((await keys()).length).toBeLessThan(before.length);
+    await releaseCollections(db, id, fixture.now);
+    expect(await db.selectFrom('collection_holds').select('id').where('id', '=', other).execute()).toEqual(
+      [],
+    );
+    await publisher.close();
+  });
+
   it('takes nothing away while the grace period lasts, however many snapshots there are', async () => {
     fixture = await IndexFixture.create();
     const publisher = await fixture.startedPublisher();

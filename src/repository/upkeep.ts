@@ -1,9 +1,10 @@
 import { appendAudit } from '../db/audit.ts';
+import { areCollectionsHeld } from '../db/collection-holds.ts';
 import { finishCollections, isCollectionWanted, lastRequest } from '../db/collections.ts';
 import { requireLease } from '../db/leases.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { DEFAULT_COLLECTION_SETTINGS, type CollectionSettings } from './collection-settings.ts';
-import { errorFields } from './errors.ts';
+import { errorFields, PublicationError } from './errors.ts';
 import { GarbageCollection, type CollectionReport } from './garbage-collection.ts';
 import { HashTransition } from './other-hashes.ts';
 import type { PublicationContext } from './publication.ts';
@@ -64,6 +65,7 @@ export class Upkeep {
   /** A whole collection at once, for whoever holds the store lock and serves nobody. */
   async collect(): Promise<CollectionReport> {
     return this.#publisher.exclusively(async (context) => {
+      if (await areCollectionsHeld(context.db, context.clock())) throw heldError();
       const running = await this.#begin(context);
       while (await running.collection.removeNext(context.epoch));
       await this.#finish(context, running);
@@ -76,6 +78,7 @@ export class Upkeep {
       if (!(await this.#isDue(context))) return this.#hashes.step(context, this.#settings.interval);
       this.#running = await this.#begin(context);
     }
+    if (await areCollectionsHeld(context.db, context.clock())) return false;
     if (await this.#running.collection.removeNext(context.epoch)) return true;
     await this.#finish(context, this.#running);
     this.#running = undefined;
@@ -84,6 +87,7 @@ export class Upkeep {
 
   async #isDue({ db, indexId, clock }: PublicationContext): Promise<boolean> {
     const now = clock().getTime();
+    if (await areCollectionsHeld(db, clock())) return false;
     // What was published right before the clock jumped ahead looks old and may be young.
     const stepped = this.#publisher.clockSteppedForward();
     if (stepped !== undefined && now - stepped.getTime() < this.#settings.gracePeriod) return false;
@@ -132,6 +136,13 @@ export class Upkeep {
       .exclusively(({ db, indexId }) => writeTransaction(db, (tx) => finishCollections(tx, indexId, result)))
       .catch(() => undefined);
   }
+}
+
+function heldError(): PublicationError {
+  return new PublicationError(
+    'ON_HOLD',
+    'A backup of this data folder is being made; collect when it is done. One that was killed is waited for one day at most.',
+  );
 }
 
 function auditEntry(indexId: number, at: Date, report: CollectionReport): Parameters<typeof appendAudit>[1] {

@@ -11,7 +11,7 @@ export function registerRecovery(program: Command): void {
   program
     .command('backup')
     .summary('copy a whole index, also while it serves; again into the same folder: only what is new')
-    .argument('<folder>', 'where the backup goes')
+    .argument('<folder>', 'where the backup goes; FILE.tar: everything into one file')
     .option(...DATA)
     .option(
       '--with-keys',
@@ -24,7 +24,7 @@ export function registerRecovery(program: Command): void {
   program
     .command('restore')
     .summary('make a new data folder from a backup; it publishes when it is known what was published since')
-    .argument('<backup>', 'the folder of the backup')
+    .argument('<backup>', 'the folder of the backup, or its tar file')
     .option(...DATA)
     .option('--published <source>', 'the folder or URL where the index is published: go on from there')
     .action(async (backup: string, options: RestoreOptions) => {

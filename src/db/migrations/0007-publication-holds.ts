@@ -10,5 +10,11 @@ export const publicationHolds: Migration = {
       .addColumn('reason', 'text', (column) => column.notNull())
       .addColumn('created_at', 'text', (column) => column.notNull())
       .execute();
+    // No clean-up while a backup reads objects by a list; `until` for one that died.
+    await db.schema
+      .createTable('collection_holds')
+      .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+      .addColumn('until', 'text', (column) => column.notNull())
+      .execute();
   },
 };
