@@ -219,6 +219,7 @@ function mountSites(
         home: new HomePage(site, { db, store, url, clock }),
         upload: async (request, response) => {
           refuseCrossSite(request);
+          gate.requireRoom();
           const upload = async (): Promise<string> =>
             handleUpload(environment, gate, await guard.principal(request), request, response);
           await countUpload(metrics, upload);

@@ -28,8 +28,8 @@ export class UploadGate {
     this.#most = most;
   }
 
-  /** @throws RegistryError BUSY */
-  async pass<Result>(work: () => Promise<Result>): Promise<Result> {
+  /** Before anything is looked up: refusing must cost less than accepting. @throws RegistryError BUSY */
+  requireRoom(): void {
     if (this.#open >= this.#most) {
       throw new RegistryError(
         'BUSY',
@@ -39,6 +39,11 @@ export class UploadGate {
         },
       );
     }
+  }
+
+  /** @throws RegistryError BUSY */
+  async pass<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.requireRoom();
     this.#open += 1;
     try {
       return await work();

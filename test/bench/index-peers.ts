@@ -35,7 +35,7 @@ function family(pid: number): number[] {
   return [pid, ...children.filter((child) => child !== '').flatMap((child) => family(Number(child)))];
 }
 
-async function answers(url: string, patience = 60_000): Promise<boolean> {
+async function answers(url: string, patience = 180_000): Promise<boolean> {
   for (const end = performance.now() + patience; performance.now() < end; await sleep(200)) {
     const up = await fetch(url).then(
       (response) => response.status < 500,
@@ -97,7 +97,10 @@ async function startProxpi(bin: string, upstream: string, filename: string): Pro
   const child = started(join(bin, 'gunicorn'), args, { PROXPI_INDEX_URL: `${upstream}simple/` });
   const page = `${url}/index/bench-0/`;
   if (!(await answers(page))) throw new Error('it did not start');
-  return peer(child, { name: 'proxpi', page, file: `${page}${filename}` });
+  return {
+    ...peer(child, { name: 'proxpi', page, file: `${page}${filename}` }),
+    pageHeaders: ['Accept: text/html'],
+  };
 }
 
 async function startDevpi(bin: string, folder: string, wheels: readonly Distribution[]): Promise<Peer> {
@@ -226,6 +229,10 @@ export async function benchPeers(server: RindServer, folder: string): Promise<Ta
     ? await startPeers(server, folder, wheels, missing)
     : [];
   if (peers.length === 0) missing.push('wrk is not installed');
+  for (const { page, file, pageHeaders, pids } of peers) {
+    await measure(page, pageHeaders, pids).catch(() => undefined);
+    await measure(file, [], pids).catch(() => undefined);
+  }
   const best = new Map<string, Figures>();
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const { name, page, file, pageHeaders, pids } of peers) {
