@@ -72,7 +72,8 @@ export class TargetBuckets {
     const length = this.#lengths[bucket] ?? 0;
     if (length === 0) return [];
     const bytes = await readFile(this.#path(bucket)).catch(() => Buffer.alloc(0));
-    if (bytes.length !== length) throw damaged();
+    // What a power cut took from the middle of a file reads as zeros.
+    if (bytes.length !== length || bytes.includes(0)) throw damaged();
     const targets = bytes
       .toString('utf8', 0, length - 1)
       .split('\n')

@@ -1,6 +1,7 @@
 // The client of the harness: our Updater over a folder or over bytes in memory, with trusted metadata that outlives the crash.
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseProjectJson } from '../../src/pypi/simple.ts';
 import { packagePath, simpleHtmlPath, simpleJsonPath } from '../../src/pypi/layout.ts';
@@ -10,11 +11,15 @@ import { DownloadHttpError, Updater, type Fetcher } from '../../src/updater/inde
 export type TreeReader = (key: string) => Promise<Uint8Array | undefined>;
 
 export function folderReader(tree: string): TreeReader {
-  return (key) =>
-    readFile(join(tree, key)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+  return async (key) => {
+    try {
+      return readFileSync(join(tree, key));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
       throw error;
-    });
+    }
+  };
 }
 
 function fetcherOf(read: TreeReader): Fetcher {
@@ -78,12 +83,19 @@ export async function readProject(
 }
 
 /** sha256 values by file name of metadata, `timestamp.json` by its version too: everything of (role, version) that a tree holds. */
-export async function metadataDigests(tree: string): Promise<Map<string, string>> {
+export function metadataDigests(tree: string): Map<string, string> {
   const found = new Map<string, string>();
   const folder = join(tree, 'metadata');
-  for (const name of await readdir(folder).catch(() => []))
-    addDigest(found, name, await readFile(join(folder, name)));
+  for (const name of namesIn(folder)) addDigest(found, name, readFileSync(join(folder, name)));
   return found;
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 export function addDigest(digests: Map<string, string>, name: string, bytes: Uint8Array): void {

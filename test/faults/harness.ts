@@ -50,7 +50,11 @@ export class Harness {
       logLevel: 'error',
     });
     const workers = Array.from({ length: count }, () =>
-      fork(bundle, [], { env: layerEnvironment(library), execArgv: (process.env['RIND_FAULTS_NODE'] ?? '').split(' ').filter(Boolean), serialization: 'json' }),
+      fork(bundle, [], {
+        env: layerEnvironment(library),
+        execArgv: (process.env['RIND_FAULTS_NODE'] ?? '').split(' ').filter(Boolean),
+        serialization: 'json',
+      }),
     );
     const harness = new Harness(scratch, bundle, workers);
     await harness.#ask(0, { kind: 'common', scratch });

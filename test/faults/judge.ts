@@ -1,5 +1,6 @@
 // What must be true of every state: DESIGN.md's invariants as a restart, fsck and a client see them.
-import { cp, readFile } from 'node:fs/promises';
+import { cpSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadSqlite } from '../../src/db/sqlite-module.ts';
 import { fsck } from '../../src/repository/fsck.ts';
@@ -63,9 +64,9 @@ class Judgement {
   /** The tree is static: clients go on with it while nothing runs. */
   async #whileDown(): Promise<void> {
     const { place, operation, lastServed } = this.#state;
-    await this.#remember();
+    this.#remember();
     if (lastServed !== undefined && operation.before !== 'damage') {
-      if (operation.before === undefined) await cp(place.client, this.#witness, { recursive: true });
+      if (operation.before === undefined) cpSync(place.client, this.#witness, { recursive: true });
       const isMade = (await lastServed('metadata/timestamp.json')) !== undefined;
       if (isMade) {
         await this.#session(this.#witness, lastServed);
@@ -108,7 +109,7 @@ class Judgement {
     } finally {
       await world.close();
     }
-    await this.#remember();
+    this.#remember();
   }
 
   /** Both clients come along; what the first of them trusts. */
@@ -142,8 +143,8 @@ class Judgement {
   }
 
   /** I2: a (role, version) never has two byte strings. */
-  async #remember(): Promise<void> {
-    for (const [name, digest] of await metadataDigests(join(this.#state.place.data, 'tree'))) {
+  #remember(): void {
+    for (const [name, digest] of metadataDigests(join(this.#state.place.data, 'tree'))) {
       const known = this.#digests.get(name);
       const isDamage = this.#state.operation.before === 'damage';
       if (known !== undefined && known !== digest && !isDamage)

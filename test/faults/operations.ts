@@ -79,17 +79,15 @@ async function inWorld(
 }
 
 /** The projects that every base has. */
-export const BASE_PROJECTS = ['sdist-one', 'sdist-two', 'wheel-one', 'wheel-two'];
+export const BASE_PROJECTS = ['sdist-one', 'sdist-two', 'wheel-one'];
 
 /** An index with a few projects, all answered; the client has seen it. */
 export async function makeBase(place: Place): Promise<void> {
   await mkdir(place.data, { recursive: true });
   await createIn(place, options(0));
   await inWorld(place, options(0), async (world) => {
-    for (const name of BASE_PROJECTS) {
-      await uploadTo(world, await putInput(place, distribution(name)));
-      await publishAll(world);
-    }
+    for (const name of BASE_PROJECTS) await uploadTo(world, await putInput(place, distribution(name)));
+    await publishAll(world);
   });
   await writeAnswered(place, BASE_PROJECTS);
 }
@@ -198,8 +196,8 @@ const collection: Operation = {
   },
 };
 
-const TARGETS = Array.from({ length: 60 }, (_, number) => {
-  const name = `imported-${number % 20}`;
+const TARGETS = Array.from({ length: 24 }, (_, number) => {
+  const name = `imported-${number % 8}`;
   const content = `the content of number ${number}`;
   const path = `packages/${name}/${name}-${number}.tar.gz`;
   return { path, content, length: content.length, sha256: sha256(content) };
@@ -225,7 +223,7 @@ const imported: Operation = {
     inWorld(place, options(1, fault), async ({ db, index, publisher, clock }) => {
       const folder = join(place.data, 'imports');
       const progress = (): void => undefined;
-      const context = { db, indexId: index.id, publisher, folder, clock, progress, targetsTogether: 20 };
+      const context = { db, indexId: index.id, publisher, folder, clock, progress, targetsTogether: 12 };
       const begin = async () => runImport(context, await beginImport(context, [join(place.input, LINES)]));
       const open = await openImport(db, index.id);
       if (open === undefined) await begin();

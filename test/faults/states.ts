@@ -1,8 +1,8 @@
 // One state: an operation, a kind of fault and the call that it strikes; made on a disk, judged, thrown away.
 import { fork } from 'node:child_process';
-import { cp, mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { folderReader, metadataDigests, session } from './client.ts';
@@ -146,11 +146,11 @@ export async function tryState(scratch: Scratch, name: StateName): Promise<reado
   const operation = operationNamed(name.operation);
   const place = name.kind === 'power cut' ? await powerCut(scratch, operation, name) : undefined;
   const struck = place ?? (await strike(scratch, operation, name));
-  const root = await readFile(join(scratch.common.data, 'tree', 'metadata', '1.root.json'));
-  const first = await metadataDigests(join(scratch.base(operation).data, 'tree'));
+  const root = readFileSync(join(scratch.common.data, 'tree', 'metadata', '1.root.json'));
+  const first = metadataDigests(join(scratch.base(operation).data, 'tree'));
   const { seen, problem } = remembered(first, struck.written);
   const problems = await judge({ ...struck, operation, root, seen });
-  await rm(struck.place.path, { recursive: true, force: true });
+  rmSync(struck.place.path, { recursive: true, force: true });
   return problem === undefined ? problems : [problem, ...problems];
 }
 
@@ -215,7 +215,7 @@ async function powerCut(scratch: Scratch, operation: Operation, { k, seed = 0 }:
   await mkdir(place.path);
   for (const name of ['client', 'input', 'answered.json'])
     if (existsSync(join(scratch.base(operation).path, name)))
-      await cp(join(scratch.base(operation).path, name), join(place.path, name), { recursive: true });
+      cpSync(join(scratch.base(operation).path, name), join(place.path, name), { recursive: true });
   history.write(end, seed, place.box);
   const served = join(place.path, 'served');
   history.write(end, undefined, served);
