@@ -212,6 +212,21 @@ describe.each(projects)('rind %s', (tool, lock, files, command) => {
   });
 });
 
+describe('rind run --instead-of-pypi', () => {
+  it('serves poetry, which has the URL of PyPI built in, from the trusted index', async () => {
+    const folder = join(client.home, 'pypi');
+    await mkdir(folder);
+    const text = '[project]\nname = "x"\nversion = "0"\nrequires-python = ">=3.9"\ndependencies = ["demo"]\n';
+    await writeFile(join(folder, 'pyproject.toml'), `${text}[tool.poetry]\npackage-mode = false\n`);
+    const lock = ['poetry', '--instead-of-pypi', '--directory', folder, 'lock', '--no-interaction'];
+    const finished = await rind(lock);
+    expect(finished.code, finished.output).toBe(0);
+    const locked = await readFile(join(folder, 'poetry.lock'), 'utf8');
+    expect(locked).toContain(WHEEL);
+    expect(locked).not.toMatch(/127\.0\.0\.1|packages\.test/);
+  });
+});
+
 describe('rind run, with what does not come from the list of the index', () => {
   it('verifies direct URLs and the files of a lock', async () => {
     const url = `${hidden.url}packages/dep/${WHEEL}`;
