@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { holdCollections, releaseCollections } from '../db/collection-holds.ts';
 import { appendAudit } from '../db/audit.ts';
 import { openDatabase } from '../db/open.ts';
+import type { Executor } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { backUpToFile } from '../repository/recovery/backup-file.ts';
 import { backUp, type BackupOptions as Backup, type BackupReport } from '../repository/recovery/backup.ts';
@@ -49,15 +50,20 @@ export async function runBackup(out: string, options: BackupOptions): Promise<Ex
 /** The database is closed meanwhile: it is copied by other means. */
 async function withoutCollections(folder: DataFolder, backup: Backup): Promise<BackupReport> {
   const until = new Date(backup.now.getTime() + HOLD_MS);
-  const begun = await openHere(folder);
-  const id = await writeTransaction(begun.db, (tx) => holdCollections(tx, until)).finally(() =>
-    begun.close(),
-  );
+  const id = await changed(folder, (tx) => holdCollections(tx, until));
   try {
     return await (backup.out.endsWith('.tar') ? backUpToFile(backup) : backUp(backup));
   } finally {
-    const { db, close } = await openHere(folder);
-    await writeTransaction(db, (tx) => releaseCollections(tx, id, new Date())).finally(() => close());
+    await changed(folder, (tx) => releaseCollections(tx, id, new Date()));
+  }
+}
+
+async function changed<T>(folder: DataFolder, change: (tx: Executor) => Promise<T>): Promise<T> {
+  const { db, close } = await openHere(folder);
+  try {
+    return await writeTransaction(db, change);
+  } finally {
+    await close();
   }
 }
 
