@@ -130,7 +130,7 @@ describe('requests', () => {
 });
 
 it('beyond its limit the server refuses what needs the disk, and goes on with pages in memory', async () => {
-  const busy = await ServerFixture.start({ limits: { maxRequests: 0 } });
+  const busy = await ServerFixture.start({ limits: { maxRequests: 0, maxUploads: 0 } });
   try {
     const { status, headers, text } = await busy.get('/simple/');
     expect(status).toBe(503);
@@ -138,7 +138,11 @@ it('beyond its limit the server refuses what needs the disk, and goes on with pa
     expect(text).toContain('busy');
     expect((await busy.get('/healthz')).status).toBe(200);
     expect((await busy.get('/readyz')).status).toBe(200);
-    expect((await busy.get('/metrics')).text).toContain('rind_requests_refused_total 1\n');
+    const refused = await busy.upload(makeSdist({ name: 'late', version: '1' }));
+    expect([refused.status, refused.headers['retry-after']]).toEqual([503, '5']);
+    const { text: metrics } = await busy.get('/metrics');
+    expect(metrics).toContain('rind_requests_refused_total 1\n');
+    expect(metrics).toContain('rind_uploads_total{outcome="refused"} 1\n');
   } finally {
     await busy.close();
   }

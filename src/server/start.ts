@@ -219,9 +219,10 @@ function mountSites(
         home: new HomePage(site, { db, store, url, clock }),
         upload: async (request, response) => {
           refuseCrossSite(request);
-          gate.requireRoom();
-          const upload = async (): Promise<string> =>
-            handleUpload(environment, gate, await guard.principal(request), request, response);
+          const upload = async (): Promise<string> => {
+            gate.requireRoom();
+            return handleUpload(environment, gate, await guard.principal(request), request, response);
+          };
           await countUpload(metrics, upload);
         },
         api: (path, query, request, response) => api.answer(path, query, request, response),
