@@ -57,7 +57,8 @@ export async function showTrusted(url: string | undefined, asJson: boolean): Pro
   print(`kept in         ${index.metadataFolder}`);
 }
 
-function recordOf(index: TrustedIndex): object {
+/** A trusted index as JSON tells it. */
+export function recordOf(index: TrustedIndex): object {
   const { url, origin, rootVersion, fingerprint, addedAt } = index;
   return { url, origin, rootVersion, fingerprint, addedAt };
 }

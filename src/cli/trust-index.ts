@@ -15,7 +15,8 @@ import type { Fetcher } from '../updater/fetcher.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { openFetcher, openTrustStore, openUpdater } from './open-index.ts';
-import { reportVerdict, say } from './terminal.ts';
+import { recordOf } from './show-trusted.ts';
+import { print, reportVerdict, say } from './terminal.ts';
 
 export interface TrustAddOptions {
   readonly root?: string;
@@ -23,6 +24,8 @@ export interface TrustAddOptions {
   readonly trustOnFirstUse?: boolean;
   readonly rootVersion: number;
   readonly allowUnencryptedHttp?: boolean;
+  /** Print what is trusted now as JSON. */
+  readonly json?: boolean;
 }
 
 /** Why a root is to be trusted: exactly one of the three ways. */
@@ -41,7 +44,9 @@ export async function trustIndex(text: string, options: TrustAddOptions): Promis
   const fetcher = openFetcher(url);
   try {
     const root = await obtainRoot(url, grounds, fetcher);
-    return await store(url, grounds.origin, root, fetcher);
+    const exitCode = await store(url, grounds.origin, root, fetcher);
+    if (options.json === true && exitCode === EXIT.ok) await printTrusted(url);
+    return exitCode;
   } catch (error) {
     if (!(error instanceof DownloadError)) throw error;
     return reportVerdict(explain(error, { subject: 'the root', index: url, now: new Date() }));
@@ -51,9 +56,15 @@ export async function trustIndex(text: string, options: TrustAddOptions): Promis
 }
 
 /** `rind trust remove` */
-export async function removeTrusted(text: string): Promise<void> {
-  const { url } = await openTrustStore().remove(parseIndexUrl(text, { allowUnencrypted: true }));
-  say(`${url} is no longer trusted`);
+export async function removeTrusted(text: string, asJson: boolean): Promise<void> {
+  const removed = await openTrustStore().remove(parseIndexUrl(text, { allowUnencrypted: true }));
+  say(`${removed.url} is no longer trusted`);
+  if (asJson) print(JSON.stringify(recordOf(removed), undefined, 2));
+}
+
+async function printTrusted(url: string): Promise<void> {
+  const index = await openTrustStore().choose(url);
+  print(JSON.stringify(recordOf(index), undefined, 2));
 }
 
 function groundsOf(options: TrustAddOptions): Grounds {

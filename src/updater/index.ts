@@ -21,3 +21,4 @@ export { MapFileError, parseMapFile } from './map-file.ts';
 export type { MapFile, Mapping } from './map-file.ts';
 export { AgreementError, MultiRepositoryUpdater } from './multi-repository-updater.ts';
 export type { AgreedTarget, MultiRepositoryUpdaterOptions } from './multi-repository-updater.ts';
+export type { SignedTarget } from './session.ts';

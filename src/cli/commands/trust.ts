@@ -31,9 +31,10 @@ export function registerTrust(program: Command): void {
     .command('remove')
     .description('Ends the trust in an index and removes everything kept for it.')
     .argument('<url>')
-    .action(async (url: string) => {
+    .option('--json', 'print what was trusted as JSON')
+    .action(async (url: string, options: { json?: boolean }) => {
       const { removeTrusted } = await import('../trust-index.ts');
-      await removeTrusted(url);
+      await removeTrusted(url, options.json === true);
     });
 }
 
@@ -68,6 +69,7 @@ function registerAdd(trust: Command): void {
     )
     .option('--root-version <number>', 'the root version the fingerprint belongs to', parseVersion, 1)
     .option('--allow-unencrypted-http', 'although everybody on the way can see what you install')
+    .option('--json', 'print what is trusted now as JSON')
     .action(async (url: string, options: TrustAddOptions) => {
       const { trustIndex } = await import('../trust-index.ts');
       process.exitCode = await trustIndex(url, options);
