@@ -10,6 +10,10 @@ export interface StreamDigests {
   readonly md5: string;
 }
 
+/** Hashers that nobody uses: making one compiles WebAssembly anew. */
+const idle: IHasher[] = [];
+const IDLE_KEPT = 16;
+
 /** Passes bytes through unchanged and computes the digests that upload clients name. BLAKE2b-256 comes from hash-wasm: Node's crypto has only the 512-bit one. */
 export class DigestStream extends Transform {
   readonly #sha256 = createHash('sha256');
@@ -23,7 +27,7 @@ export class DigestStream extends Transform {
   }
 
   static async create(): Promise<DigestStream> {
-    return new DigestStream((await createBLAKE2b(256)).init());
+    return new DigestStream((idle.pop() ?? (await createBLAKE2b(256))).init());
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
@@ -36,10 +40,12 @@ export class DigestStream extends Transform {
 
   /** Call it once, when the stream has ended. */
   digests(): StreamDigests {
+    const blake2b256 = this.#blake2b.digest('hex');
+    if (idle.length < IDLE_KEPT) idle.push(this.#blake2b);
     return {
       length: this.#length,
       sha256: this.#sha256.digest('hex'),
-      blake2b256: this.#blake2b.digest('hex'),
+      blake2b256,
       md5: this.#md5.digest('hex'),
     };
   }

@@ -6,6 +6,9 @@ import { checkObjectKey } from './object-key.ts';
 import { toStorageError } from './posix-error.ts';
 import { unlinkQuietly, type PosixWriter, type TemporaryFile } from './posix-writer.ts';
 
+/** Smaller ones are read whole: the way to the disk and back costs more than the bytes. Some are open at a time. */
+const READ_AT_ONCE = 1024 * 1024;
+
 /** A temporary object of a posix store: an open file in the temporary folder. */
 export class PosixTemporaryObject implements TemporaryObject {
   readonly path: string;
@@ -24,14 +27,20 @@ export class PosixTemporaryObject implements TemporaryObject {
   async reader(): Promise<RandomAccessReader> {
     this.#requireWritten();
     const { size } = await this.#handle.stat();
+    const whole = size <= READ_AT_ONCE ? await this.#read(0, size) : undefined;
     return {
       size,
-      read: async (position, length) => {
-        const { buffer, bytesRead } = await this.#handle.read(Buffer.alloc(length), 0, length, position);
-        return buffer.subarray(0, bytesRead);
-      },
+      read: async (position, length) =>
+        whole === undefined
+          ? this.#read(position, length)
+          : Buffer.from(whole.subarray(position, position + length)),
       close: async () => undefined,
     };
+  }
+
+  async #read(position: number, length: number): Promise<Uint8Array> {
+    const { buffer, bytesRead } = await this.#handle.read(Buffer.allocUnsafe(length), 0, length, position);
+    return buffer.subarray(0, bytesRead);
   }
 
   async commit(key: string): Promise<CreateOutcome> {

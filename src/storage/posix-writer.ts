@@ -30,6 +30,12 @@ export interface PosixWriterOptions {
   readonly faults: FaultInjector | undefined;
 }
 
+/** A folder that is being synced, and the sync that begins when this one is done. */
+interface FolderSync {
+  readonly done: Promise<void>;
+  next: Promise<void> | undefined;
+}
+
 /**
  * The durable steps of a posix store: temporary file, write, sync, link or rename, sync of the folder. Throws errors of the operating system as they are.
  * After a failed sync the kernel may have dropped the data and would report success the next time; so one failed sync ends all writing.
@@ -39,6 +45,7 @@ export class PosixWriter {
   readonly #temporaryFolder: string;
   readonly #faults: FaultInjector | undefined;
   readonly #durableFolders = new Set<string>();
+  readonly #folderSyncs = new Map<string, FolderSync>();
   #failure: StorageError | undefined;
   #lastMoment = 0;
   readonly #temporaryPrefix: string;
@@ -279,8 +286,29 @@ export class PosixWriter {
     this.#durableFolders.add(folder);
   }
 
-  async #syncFolder(folder: string): Promise<void> {
+  /** Whoever asks while a folder is being synced shares the next sync with all the others who do: this one may have begun before the name was there. */
+  #syncFolder(folder: string): Promise<void> {
     this.#begin('sync a folder');
+    const running = this.#folderSyncs.get(folder);
+    if (running === undefined) return this.#beginFolderSync(folder);
+    running.next ??= running.done.then(
+      () => this.#beginFolderSync(folder),
+      () => this.#beginFolderSync(folder),
+    );
+    return running.next;
+  }
+
+  #beginFolderSync(folder: string): Promise<void> {
+    const done = this.#syncFolderNow(folder).finally(() => {
+      if (this.#folderSyncs.get(folder) === sync) this.#folderSyncs.delete(folder);
+    });
+    const sync: FolderSync = { done, next: undefined };
+    this.#folderSyncs.set(folder, sync);
+    return done;
+  }
+
+  async #syncFolderNow(folder: string): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
     const handle = await open(folder, 'r');
     try {
       await this.#sync(handle);
