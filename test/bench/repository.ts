@@ -109,6 +109,9 @@ async function countAged(since: number): Promise<number> {
   return Number(count);
 }
 
+/** Milliseconds. */
+const RESIGN_PATIENCE = 30 * 60_000;
+
 async function benchResign(): Promise<void> {
   const since = await age();
   const server = await start();
@@ -117,7 +120,13 @@ async function benchResign(): Promise<void> {
   try {
     await loopDelay(server);
     const taken: number[] = [];
-    while ((await countAged(since)) > 0) taken.push(...(await load.atRate(5, 5)));
+    const deadline = performance.now() + RESIGN_PATIENCE;
+    for (let aged = bins; aged > 0;) {
+      taken.push(...(await load.atRate(5, 5)));
+      aged = await countAged(since);
+      console.error(`${aged} bins wait for their new signature`);
+      if (performance.now() > deadline) throw new Error(`${aged} bins were not signed again in time`);
+    }
     const lasted = (performance.now() - started) / 1000;
     row(
       `publishing beside a new signature of all ${bins} bins (${lasted.toFixed(0)} s), 5 uploads a second`,

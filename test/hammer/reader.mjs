@@ -65,7 +65,9 @@ async function session() {
   }
 }
 
-while (!stopped) {
+// Once more after the last upload, so that every reader has seen what is public then.
+for (let isLast = false; !isLast;) {
+  isLast = stopped;
   try {
     await session();
   } catch (error) {
