@@ -130,6 +130,21 @@ describe('the runbooks of backup and recovery, as written,', () => {
     expect(await found('restored')).toEqual([true, true]);
   });
 
+  it('rotation: with both keys in between, and the client follows each step', async () => {
+    const sections = await runbook('rotation.md');
+    expect(await found('server')).toEqual([true, false]);
+    await stop();
+    await follow(sections.get('The new key'));
+    await follow(sections.get('Both keys'));
+    expect(await found('server')).toEqual([true, false]);
+    expect(await follow(sections.get('The new key alone'))).toContain('is clean');
+    expect(await found('server')).toEqual([true, false]);
+    // The server runs on with the new key alone.
+    server = await RindServer.start({ folder: join(scratch.path, 'server') });
+    await upload('2.0');
+    expect(await found('server')).toEqual([true, true]);
+  });
+
   it('recovery: held at once, compared, new keys, and the same client comes along', async () => {
     const sections = await runbook('recovery.md');
     await cp(join(scratch.path, 'server', 'tree'), join(scratch.path, 'mirror'), { recursive: true });
