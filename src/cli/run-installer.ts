@@ -129,18 +129,24 @@ function cacheName({ policy }: ResolvedTrust, options: RunOptions): string {
 
 const UV_PROJECT_COMMANDS = new Set(['add', 'remove', 'lock', 'sync', 'run', 'export', 'tree', 'version']);
 
-/** The settings of the project uv works on, or undefined when it works on none: then it reads no configuration. */
+/**
+ * The settings of the project uv works on, or undefined when it works on none: then it reads no configuration. Of a command
+ * that may or may not start uv (make, tox) only a warning can be said.
+ */
 async function uvSettingsOf({ tool, args }: InstallerCommand): Promise<UvSettings | undefined> {
-  if (tool !== 'uv' || !args.some((arg) => UV_PROJECT_COMMANDS.has(arg)) || args[0] === 'pip')
-    return undefined;
-  const settings = await readUvSettings(uvFolder(args, process.cwd()), process.env);
+  const isProject = tool === 'uv' && args[0] !== 'pip' && args.some((arg) => UV_PROJECT_COMMANDS.has(arg));
+  if (!isProject && tool !== 'other') return undefined;
+  const settings = await readUvSettings(
+    isProject ? uvFolder(args, process.cwd()) : process.cwd(),
+    process.env,
+  );
   const [local] = settings.localSources;
   if (local === undefined) return settings;
-  throw new CliError(
-    'usage',
-    `${local.path} names ${local.source}, which is on this machine and which nobody signed.`,
-    ['take it out: rind sees only what is fetched over http and https'],
-  );
+  const message = `${local.path} names ${local.source}, which is on this machine and which nobody signed.`;
+  if (isProject)
+    throw new CliError('usage', message, ['take it out: rind sees only what is fetched over http and https']);
+  say(`warning: ${message}`);
+  return settings;
 }
 
 async function openHatch(command: string, urls: readonly string[]): Promise<void> {

@@ -189,7 +189,7 @@ describe.each(projects)('rind %s', (tool, lock, files, command) => {
 
   it('locks with canonical URLs what verifies', async () => {
     const { folder, args } = await project('good');
-    const finished = await rind(args, { UV_NO_CONFIG: '', PDM_USE_VENV: '0' });
+    const finished = await rind(args, { UV_NO_CONFIG: '0', PDM_USE_VENV: '0' });
     expect(finished.code, finished.output).toBe(0);
     const text = await readFile(join(folder, lock), 'utf8');
     expect(text).toContain('https://packages.test/');
@@ -202,7 +202,7 @@ describe.each(projects)('rind %s', (tool, lock, files, command) => {
     const { folder, args } = await project('bad');
     hidden.index.tamper(/^simple\/dep\//);
     const finished = await rind(args, {
-      UV_NO_CONFIG: '',
+      UV_NO_CONFIG: '0',
       PDM_USE_VENV: '0',
       RIND_CACHE_DIR: join(folder, 'cache'),
     });

@@ -178,7 +178,7 @@ describe('rind in front of a uv project', () => {
         '[[tool.uv.index]]\nname = "evil"\nurl = "http://127.0.0.1:9/simple/"\n',
     );
     const args = ['run', '--', 'uv', '--directory', project, 'sync'];
-    const finished = await client.run(args, { UV_NO_CONFIG: '' });
+    const finished = await client.run(args, { UV_NO_CONFIG: '0' });
     expect(finished.code, finished.output).not.toBe(0);
     expect(finished.stderr).toContain('to http://127.0.0.1:9 refused');
     expect(existsSync(join(project, 'uv.lock'))).toBe(false);
