@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { insertLogEntry, lastLogEntry, logEntries } from '../db/log-entries.ts';
 import type { Executor } from '../db/schema.ts';
 import type { NewObject, ObjectStore } from '../storage/object-store.ts';
@@ -25,7 +25,7 @@ export interface LogContext {
 }
 
 /** The server's SHA-256, faster than the one of browsers. */
-export const nodeSha256: Hash = (bytes) => createHash('sha256').update(bytes).digest();
+export const nodeSha256: Hash = (bytes) => hash('sha256', bytes, 'buffer');
 
 /**
  * The public log of an index: one entry for each publication, in a Merkle tree whose right edge is kept in memory. Immutable, so that a
