@@ -62,7 +62,9 @@ function nameOf(test) {
   return names.join(' > ');
 }
 
-process.on('message', async ({ mutant, bundles, ignored = [], all = false }) => {
+process.on('message', (message) => void judge(message));
+
+async function judge({ mutant, bundles, ignored = [], all = false }) {
   const reached = new Set();
   globalThis.rindMutation =
     mutant === -1
@@ -85,5 +87,5 @@ process.on('message', async ({ mutant, bundles, ignored = [], all = false }) => 
   if (failed.length === 0 && unhandled !== undefined)
     failed.push({ name: 'an unhandled rejection', reason: String(unhandled) });
   process.send({ failed, count, reached: [...reached], time: performance.now() - started, imports });
-});
-process.send({ ready: true });
+}
+process.send({ ready: true }

@@ -79,8 +79,7 @@ function reservation(version: number, more: Partial<Reservation> = {}): Reservat
 
 const reserve = (wanted: Reservation): Promise<number> =>
   writeTransaction(db, (tx) => reservePublication(tx, wanted));
-const finish = (id: number) =>
-  writeTransaction(db, (tx) => finishPublication(tx, id, epoch, LATER));
+const finish = (id: number) => writeTransaction(db, (tx) => finishPublication(tx, id, epoch, LATER));
 const abandon = (id: number): Promise<void> =>
   writeTransaction(db, (tx) => abandonPublication(tx, id, epoch, LATER));
 

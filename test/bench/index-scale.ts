@@ -16,7 +16,8 @@ const TIME = '2026-01-01T00:00:00.000000Z';
 /** Rows of so many files, and the pages of a sample of their projects: what a page of an index of that size is looked up in. */
 async function fill(folder: string, files: number): Promise<readonly string[]> {
   const projects = files / FILES;
-  const { db, close } = await openDatabase({ path: join(folder, 'rind.db') });
+  const database = await openDatabase({ path: join(folder, 'rind.db') });
+  const { db } = database;
   await db.transaction().execute(async (tx) => {
     const numbers = (most: number) =>
       sql`with recursive n(i) as (select 0 union all select i + 1 from n where i + 1 < ${most}) `;
@@ -33,7 +34,7 @@ async function fill(folder: string, files: number): Promise<readonly string[]> {
       tx,
     );
   });
-  await close();
+  await database.close();
   const names = Array.from(
     { length: SAMPLE },
     (_, index) => `scale-${Math.floor((index * projects) / SAMPLE)}`,

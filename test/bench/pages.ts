@@ -39,7 +39,10 @@ export async function freePort(): Promise<number> {
 }
 
 /** nginx as it is quickest with static files: one worker, open files cached, no log. */
-export async function startNginx(folder: string, port: number): Promise<{ child: ChildProcess; worker: number }> {
+export async function startNginx(
+  folder: string,
+  port: number,
+): Promise<{ child: ChildProcess; worker: number }> {
   const configuration = [
     // The folder is this user's alone; nginx changes to another user only when root starts it.
     ...(process.getuid?.() === 0 ? ['user root;'] : []),

@@ -46,7 +46,7 @@ function ask(
   return new Promise((resolve, reject) => {
     const method = body === undefined ? 'GET' : 'POST';
     const sent = request(new URL(path, server.url), { method, headers, ca, agent: false }, (response) => {
-      const { fingerprint256 = '' } = (response.socket as TLSSocket).getPeerCertificate();
+      const { fingerprint256 } = (response.socket as TLSSocket).getPeerCertificate();
       const chunks: Buffer[] = [];
       response
         .on('data', (chunk: Buffer) => chunks.push(chunk))
