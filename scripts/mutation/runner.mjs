@@ -88,4 +88,4 @@ async function judge({ mutant, bundles, ignored = [], all = false }) {
     failed.push({ name: 'an unhandled rejection', reason: String(unhandled) });
   process.send({ failed, count, reached: [...reached], time: performance.now() - started, imports });
 }
-process.send({ ready: true }
+process.send({ ready: true });
