@@ -120,13 +120,18 @@ class Reception {
     const onEnd = (): void => {
       if (!request.complete) this.#fail(refusal(400, 'The upload was cut off; nothing was stored.'));
     };
-    request.on('data', onData).on('error', onEnd).on('close', onEnd);
+    // From then on we wait for our own disk, and no longer for the client.
+    const onWhole = (): void => clearTimeout(idle);
+    request.on('data', onData).on('end', onWhole).on('error', onEnd).on('close', onEnd);
     try {
       await this.#parse(request);
       return { fields: this.#fields, content: await this.#content };
+    } catch (error) {
+      // What was going on ends with an AbortError, which does not say why.
+      throw this.#abort.signal.aborted ? this.#abort.signal.reason : error;
     } finally {
       clearTimeout(idle);
-      request.off('data', onData).off('close', onEnd);
+      request.off('data', onData).off('end', onWhole).off('close', onEnd);
       request.unpipe(this.#parser);
       request.pause();
     }

@@ -25,7 +25,7 @@ beforeAll(async () => {
       maxFieldSize: 5_000,
       maxFieldsSize: 8_000,
       maxFields: 40,
-      idleTimeout: 300,
+      idleTimeout: 2000,
     },
   });
 });
