@@ -192,9 +192,13 @@ describe('what the user trusts and what a project commits', () => {
 
   it('contradict each other in a sentence, and nothing is installed', async () => {
     const checkout = await Checkout.create('');
-    const stranger = await SimulatedIndex.start();
-    expect(await checkout.client.trust(index)).toMatchObject({ code: 0 });
-    await checkout.commit(tableOf({ from: index, name: 'acme', sha256: rootSha256(stranger, 1) }));
+    const known = await SimulatedIndex.start();
+    expect(await checkout.client.trust(known)).toMatchObject({ code: 0 });
+    await known.close();
+    // Somebody else answers at this URL now, and has the project's file name what is served there.
+    const stranger = await SimulatedIndex.start(Number(new URL(known.url).port));
+    stranger.addProject('demo', [wheel('demo', '1.0')]);
+    await checkout.commit(tableOf({ from: stranger, name: 'acme', sha256: rootSha256(stranger, 1) }));
     const finished = await checkout.install('pip', 'demo');
     expect(finished.code, finished.output).toBe(3);
     expect(finished.stderr).toContain('is not of the history of the root that this user trusts');

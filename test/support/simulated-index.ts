@@ -46,9 +46,10 @@ export class SimulatedIndex {
     });
   }
 
-  static async start(): Promise<SimulatedIndex> {
+  /** @param port the default is any that is free */
+  static async start(port = 0): Promise<SimulatedIndex> {
     const index = new SimulatedIndex();
-    await new Promise<void>((resolve) => index.#server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => index.#server.listen(port, '127.0.0.1', resolve));
     index.url = `http://127.0.0.1:${(index.#server.address() as AddressInfo).port}/`;
     index.repository.publishAll();
     return index;
