@@ -1,5 +1,5 @@
 import { cp, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cleanEnvironment, type Finished, run } from '../tools/process.ts';
 import { checkout, scratchFolder } from '../tools/rind-program.ts';
@@ -38,6 +38,8 @@ describe('the commands of package.json', () => {
       '@types',
       'vite',
       '.bin',
+      'esbuild',
+      '@esbuild',
     ]) {
       await symlink(join(checkout, 'node_modules', name), join(project, 'node_modules', name));
     }
@@ -45,6 +47,11 @@ describe('the commands of package.json', () => {
       join(project, 'src', 'cli', 'main.ts'),
       "console.log(process.argv.slice(2).join(' '));\n",
     );
+    // The other files that a program is started from.
+    for (const thread of ['db/sqlite-thread.ts', 'worker/publisher-thread.ts']) {
+      await mkdir(join(project, 'src', dirname(thread)));
+      await writeFile(join(project, 'src', thread), 'export {};\n');
+    }
     await writeFile(join(project, 'src', 'cli', 'page.css'), 'p {\n  color: black;\n}\n');
   });
 
