@@ -9,6 +9,7 @@ import { TrustSettingsError, type TrustSettings } from './trust-settings.ts';
  */
 export function combineSettings(project: TrustSettings, user: TrustSettings): TrustSettings {
   for (const [pattern, url] of user.routes) refuseOthers(pattern, url, project, user);
+  refuseOtherAgreements(project, user);
   const known = new Set(project.indexes.map(({ url }) => url));
   return {
     path: project.path,
@@ -17,7 +18,7 @@ export function combineSettings(project: TrustSettings, user: TrustSettings): Tr
       ...user.indexes.filter(({ url, projects }) => projects !== undefined && !known.has(url)),
     ],
     routes: new Map([...project.routes, ...user.routes]),
-    agreements: new Map([...user.agreements, ...project.agreements]),
+    agreements: new Map([...project.agreements, ...user.agreements]),
     rules: [...project.rules, ...user.rules],
     defaultIndex: project.defaultIndex,
     unknownHosts: strictest(project.unknownHosts, user.unknownHosts),
@@ -26,17 +27,27 @@ export function combineSettings(project: TrustSettings, user: TrustSettings): Tr
 
 /** Nothing a project says about names that the user routes may lead them elsewhere. */
 function refuseOthers(pattern: NamePattern, url: string, project: TrustSettings, user: TrustSettings): void {
-  const others = [
-    ...project.routes,
-    ...[...project.agreements].map(([each, { indexes }]) => [each, indexes[0] ?? ''] as const),
-  ];
-  for (const [each, other] of others) {
-    if (other !== url && matchesName(pattern, each)) {
-      throw new TrustSettingsError(
-        'conflict',
-        project.path,
-        `it has ${each} come from ${other}, and ${user.path} has ${pattern} come from ${url}`,
-      );
+  const refuse = (each: NamePattern, other: string): never => {
+    const reason = `it has ${each} come from ${other}, and ${user.path} has ${pattern} come from ${url}`;
+    throw new TrustSettingsError('conflict', project.path, reason);
+  };
+  for (const [each, other] of project.routes) {
+    if (other !== url && matchesName(pattern, each)) refuse(each, other);
+  }
+  // A map counts before every route, however wide its pattern is, and any of its indexes can be outvoted.
+  for (const [each, { indexes, threshold }] of project.agreements) {
+    const meets = matchesName(pattern, each) || matchesName(each, pattern);
+    if (meets && (indexes[0] !== url || threshold !== indexes.length)) refuse(each, indexes.join(' or '));
+  }
+}
+
+/** What the user has several indexes agree about, no project has others agree about; a wider map of it counts less anyway. */
+function refuseOtherAgreements(project: TrustSettings, user: TrustSettings): void {
+  for (const [mine, agreement] of user.agreements) {
+    for (const [each, other] of project.agreements) {
+      if (!matchesName(mine, each) || JSON.stringify(other) === JSON.stringify(agreement)) continue;
+      const reason = `it maps ${each} to other indexes or another threshold than ${user.path} maps ${mine}`;
+      throw new TrustSettingsError('conflict', project.path, reason);
     }
   }
 }

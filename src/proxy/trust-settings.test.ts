@@ -129,6 +129,43 @@ describe('the settings of a project beside those of its user', () => {
       expect.objectContaining({ code: 'conflict' }) as Error,
     );
   });
+
+  const conflict = expect.objectContaining({ code: 'conflict' }) as Error;
+  const map = (pattern: string, names: string, threshold: number): string =>
+    `[[map]]\nprojects = ["${pattern}"]\nindexes = [${names}]\nthreshold = ${threshold}\n`;
+  const three = ['acme', 'evil', 'worse'].map((name) => index(name, 'projects = []')).join('');
+
+  it('refuse a map of the project that is wider than a route of the user, or in which its index can be outvoted', () => {
+    for (const [pattern, names, threshold] of [
+      ['*', '"evil", "worse"', 1],
+      ['a*', '"evil", "acme"', 2],
+      ['acme-*', '"acme", "evil"', 1],
+      ['*', '"acme", "evil", "worse"', 2],
+    ] as const) {
+      const project = settings(three + map(pattern, names, threshold));
+      expect(() => combineSettings(project, user), `${pattern} ${names}`).toThrow(conflict);
+    }
+    const agreeing = settings(three + map('acme-*', '"acme", "evil"', 2));
+    expect(policyOf(combineSettings(agreeing, user)).routeOf('acme-x')).toBe('https://acme.example/');
+    expect(() => combineSettings(settings(three + map('other-*', '"evil", "worse"', 1)), user)).not.toThrow();
+  });
+
+  it('refuse a map of the project in the place of a map of the user', () => {
+    const mapping = settings(three + map('acme-*', '"acme", "worse"', 2));
+    for (const [pattern, names, threshold] of [
+      ['acme-*', '"acme", "worse"', 1],
+      ['acme-secret', '"evil", "worse"', 1],
+      ['acme-s*', '"acme", "evil"', 2],
+    ] as const) {
+      const project = settings(three + map(pattern, names, threshold));
+      expect(() => combineSettings(project, mapping), `${pattern} ${names}`).toThrow(conflict);
+    }
+    const wider = policyOf(combineSettings(settings(three + map('*', '"evil", "worse"', 1)), mapping));
+    expect(wider.agreementOf('acme-secret')).toEqual({
+      indexes: ['https://acme.example/', 'https://worse.example/'],
+      threshold: 2,
+    });
+  });
 });
 
 describe('name patterns', () => {
