@@ -11,10 +11,12 @@ export function combineSettings(project: TrustSettings, user: TrustSettings): Tr
   for (const [pattern, url] of user.routes) refuseOthers(pattern, url, project, user);
   refuseOtherAgreements(project, user);
   const known = new Set(project.indexes.map(({ url }) => url));
+  const pins = new Map(user.indexes.map(({ url, rootSha256 }) => [url, rootSha256]));
   return {
     path: project.path,
     indexes: [
-      ...project.indexes,
+      // Whom the user trusts at a URL is not for a project to replace.
+      ...project.indexes.map((index) => ({ ...index, rootSha256: pins.get(index.url) ?? index.rootSha256 })),
       ...user.indexes.filter(({ url, projects }) => projects !== undefined && !known.has(url)),
     ],
     routes: new Map([...project.routes, ...user.routes]),

@@ -166,6 +166,16 @@ describe('the settings of a project beside those of its user', () => {
       threshold: 2,
     });
   });
+
+  it('trust the root that the user pinned, not another one that the project pins for the same URL', () => {
+    const project = settings(
+      (index('public') + index('acme', 'projects = ["acme-*"]')).replaceAll(SHA, 'ee'.repeat(32)),
+    );
+    expect(combineSettings(project, user).indexes.map(({ name, rootSha256 }) => [name, rootSha256])).toEqual([
+      ['public', 'ee'.repeat(32)],
+      ['acme', SHA],
+    ]);
+  });
 });
 
 describe('name patterns', () => {
