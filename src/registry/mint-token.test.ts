@@ -3,14 +3,17 @@ import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { IndexFixture } from '../../test/support/index-fixture.ts';
+import { removeIndexRole, setIndexRole } from '../db/members.ts';
 import { ensureProject, findProject } from '../db/projects.ts';
-import { findUser } from '../db/users.ts';
+import { findUser, insertUser } from '../db/users.ts';
 import { authenticateToken } from './authenticate.ts';
 import { RegistryError } from './errors.ts';
+import { changeIndex } from './indexes.ts';
 import { IdentityVerifier, MintError } from './identity-token.ts';
 import { mintToken, type MintContext } from './mint-token.ts';
 import type { PublisherRule } from './publisher-rule.ts';
 import { DEFAULT_PUBLISHING_SETTINGS, type PublishingSettings } from './publishing-settings.ts';
+import { changeIndexAccess } from './roles.ts';
 import { addPublisher, projectPublishers, removePublisher } from './trusted-publishers.ts';
 import { addUser, setDisabled } from './users.ts';
 
@@ -287,6 +290,41 @@ describe('a publisher', () => {
       isPending: false,
     });
     expect(await outcome(await sign(claims(changes)))).toBe('minted');
+  });
+
+  it('that is pending is no way around the rules: a name prohibited and a right withdrawn since make no project', async () => {
+    const { db, index, clock, now } = fixture;
+    const { id: userId } = await insertUser(db, {
+      name: 'mallory',
+      password: undefined,
+      isAdmin: false,
+      now,
+    });
+    await setIndexRole(db, { indexId: index.id, userId, role: 'uploader', now });
+    const mallory = { kind: 'user', userId, name: 'mallory', isAdmin: false } as const;
+    const register = (project: string) =>
+      addPublisher({ db, index, clock, settings }, mallory, {
+        project,
+        issuer: issuer.url,
+        rule: { ...rule, workflow: 'new.yml' },
+      });
+    const upload = (names: readonly string[] | null) =>
+      changeIndex({ db, clock }, CLI, '', { upload: { prohibitedNames: names } });
+    const attempt = async () =>
+      outcome(await sign(claims({ job_workflow_ref: 'cheese/shop/.github/workflows/new.yml@refs/tags/v1' })));
+    await register('acme-core');
+    await upload(['acme-*']);
+    await expect(register('acme-more')).rejects.toMatchObject({ code: 'NAME_REFUSED' });
+    expect(await attempt()).toBe('invalid-pending-publisher');
+    await upload(null);
+    await changeIndexAccess({ db, index, clock }, CLI, { creation: 'admins' });
+    expect(await attempt()).toBe('invalid-pending-publisher');
+    await changeIndexAccess({ db, index, clock }, CLI, { creation: 'uploaders' });
+    await removeIndexRole(db, index.id, userId);
+    expect(await attempt()).toBe('invalid-pending-publisher');
+    expect(await findProject(db, index.id, 'acme-core')).toBeUndefined();
+    await setIndexRole(db, { indexId: index.id, userId, role: 'uploader', now });
+    expect(await attempt()).toBe('minted');
   });
 
   it('that waits for a name which somebody else takes gets nothing', async () => {

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { appendAudit } from '../db/audit.ts';
-import { setProjectRole } from '../db/members.ts';
+import { indexRole, setProjectRole } from '../db/members.ts';
 import { ensureProject, findProject } from '../db/projects.ts';
 import { changePublisher, noteIdentityUse, publishersOfIssuer } from '../db/publishers.ts';
 import type { Executor, PublisherRow, UserRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { issueToken } from './authenticate.ts';
+import { RegistryError } from './errors.ts';
 import { MintError, type Identity, type IdentityVerifier } from './identity-token.ts';
+import { settingsOf, type IndexSettingsForm } from './index-settings.ts';
+import { checkNewName } from './policy-checks.ts';
 import { matchesRule, type PublisherRule } from './publisher-rule.ts';
 import type { PublishingSettings } from './publishing-settings.ts';
 
@@ -16,6 +19,8 @@ export interface MintContext {
   readonly clock: () => Date;
   readonly settings: PublishingSettings;
   readonly verifier: IdentityVerifier;
+  /** What indexes are told that were told nothing else. */
+  readonly indexDefaults?: IndexSettingsForm;
   /** What identity tokens must be made for. */
   readonly audience: () => string;
 }
@@ -39,7 +44,7 @@ export async function mintToken(context: MintContext, identityToken: string): Pr
   const identity = await verifier.verify(identityToken, issuer, context.audience(), clock());
   return writeTransaction(db, async (tx) => {
     const now = clock();
-    const projectIds = await projectsOf(tx, identity, now);
+    const projectIds = await projectsOf(tx, identity, context.indexDefaults, now);
     await requireUnused(tx, identity, settings, now);
     const expires = new Date(now.getTime() + settings.tokenLifetime * 1000);
     const oidc = { issuer: issuer.url, subject: identity.subject };
@@ -57,7 +62,12 @@ export async function mintToken(context: MintContext, identityToken: string): Pr
   });
 }
 
-async function projectsOf(tx: Executor, identity: Identity, now: Date): Promise<readonly number[]> {
+async function projectsOf(
+  tx: Executor,
+  identity: Identity,
+  indexDefaults: IndexSettingsForm | undefined,
+  now: Date,
+): Promise<readonly number[]> {
   const { host } = new URL(identity.issuer.url);
   const publishers = (await publishersOfIssuer(tx, identity.issuer.url)).filter(({ claims }) =>
     matchesRule(JSON.parse(claims) as PublisherRule, identity.claims, host),
@@ -65,7 +75,11 @@ async function projectsOf(tx: Executor, identity: Identity, now: Date): Promise<
   if (publishers.length === 0) throw noPublisher();
   const projectIds = new Set<number>();
   for (const publisher of publishers) {
-    const projectId = publisher.project_id ?? (await makeProject(tx, publisher, identity, now));
+    const projectId =
+      publisher.project_id ??
+      ((await mayBeMade(tx, publisher, indexDefaults))
+        ? await makeProject(tx, publisher, identity, now)
+        : undefined);
     if (projectId === undefined || !(await isThere(tx, projectId))) continue;
     projectIds.add(projectId);
     await changePublisher(tx, publisher.id, { last_used_at: now.toISOString() });
@@ -86,17 +100,45 @@ async function isThere(tx: Executor, projectId: number): Promise<boolean> {
   return row?.removed_at === null;
 }
 
-/** The project of a pending publisher, which is an ordinary one from now on; undefined when it may not be made. */
+/** Whether who registered a pending publisher could make its project today, and the name may be used. */
+async function mayBeMade(
+  tx: Executor,
+  { index_id: indexId, project_name: name, registered_by }: PublisherRow,
+  indexDefaults: IndexSettingsForm | undefined,
+): Promise<boolean> {
+  const index = await tx
+    .selectFrom('indexes')
+    .select(['removed_at', 'project_creation'])
+    .where('id', '=', indexId)
+    .executeTakeFirst();
+  if (index === undefined || index.removed_at !== null) return false;
+  if ((await findProject(tx, indexId, name)) !== undefined) return false;
+  const owner = registered_by === null ? undefined : await userById(tx, registered_by);
+  if (owner !== undefined) {
+    if (owner.disabled_at !== null || owner.removed_at !== null) return false;
+    if (owner.is_admin !== 1) {
+      if (index.project_creation === 'admins') return false;
+      if ((await indexRole(tx, indexId, owner.id)) !== 'uploader') return false;
+    }
+  }
+  try {
+    await checkNewName(tx, indexId, name, (await settingsOf(tx, indexId, indexDefaults)).upload);
+    return true;
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'NAME_REFUSED') return false;
+    throw error;
+  }
+}
+
+/** The project of a pending publisher, which is an ordinary one from now on. */
 async function makeProject(
   tx: Executor,
   publisher: PublisherRow,
   identity: Identity,
   now: Date,
-): Promise<number | undefined> {
+): Promise<number> {
   const { index_id: indexId, project_name: name, registered_by } = publisher;
-  if ((await findProject(tx, indexId, name)) !== undefined) return undefined;
   const owner = registered_by === null ? undefined : await userById(tx, registered_by);
-  if (owner !== undefined && (owner.disabled_at !== null || owner.removed_at !== null)) return undefined;
   const project = await ensureProject(tx, { indexId, name, displayName: name, now });
   if (owner !== undefined) {
     await setProjectRole(tx, { projectId: project.id, userId: owner.id, role: 'owner', now });

@@ -9,7 +9,10 @@ import {
 import type { PublisherRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { authorize, authorizeCreation } from './authorize.ts';
+import type { RegistryContext } from './context.ts';
 import { RegistryError } from './errors.ts';
+import { settingsOf } from './index-settings.ts';
+import { checkNewName } from './policy-checks.ts';
 import { notFound, projectNamed, type ChangeContext } from './project-change.ts';
 import { actorOf, userOf, type Principal } from './principal.ts';
 import { checkRule, type PublisherRule } from './publisher-rule.ts';
@@ -36,7 +39,7 @@ const MOST = 50;
  * @throws RegistryError
  */
 export async function addPublisher(
-  context: ChangeContext & { readonly settings: PublishingSettings },
+  context: ChangeContext & Pick<RegistryContext, 'indexDefaults'> & { readonly settings: PublishingSettings },
   principal: Principal,
   wish: { readonly project: string; readonly issuer: string; readonly rule: PublisherRule },
 ): Promise<PublisherSummary> {
@@ -44,8 +47,11 @@ export async function addPublisher(
   const name = projectNamed(wish.project);
   return writeTransaction(db, async (tx) => {
     const project = await findProject(tx, index.id, name);
-    if (project === undefined) await authorizeCreation(tx, principal, index, name);
-    else await authorize(tx, principal, 'own', { index, project });
+    if (project === undefined) {
+      await authorizeCreation(tx, principal, index, name);
+      // Asked again when the project is made; said at once to whoever registers it.
+      await checkNewName(tx, index.id, name, (await settingsOf(tx, index.id, context.indexDefaults)).upload);
+    } else await authorize(tx, principal, 'own', { index, project });
     if (project !== undefined && project.removed_at !== null) throw notFound('The project is deleted.', name);
     const issuer = settings.issuers.find(({ url }) => url === wish.issuer);
     if (issuer === undefined) {

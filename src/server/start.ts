@@ -164,13 +164,15 @@ function optional<Name extends string, Value>(
 }
 
 function mountTrustedPublishing(
-  { db, clock, publishing: settings = DEFAULT_PUBLISHING_SETTINGS }: ServerOptions & { clock: () => Date },
+  options: ServerOptions & { readonly clock: () => Date },
   guard: Guard,
   url: () => string,
 ): TrustedPublishing {
+  const { db, clock, publishing: settings = DEFAULT_PUBLISHING_SETTINGS } = options;
   const audience = (): string => settings.audience ?? url();
   const verifier = new IdentityVerifier(settings);
-  return new TrustedPublishing({ db, clock, settings, verifier, audience }, guard);
+  const indexDefaults = optional('indexDefaults', options.indexDefaults);
+  return new TrustedPublishing({ db, clock, settings, verifier, audience, ...indexDefaults }, guard);
 }
 
 /** The indexes that are served; changes while the server runs. */
