@@ -23,7 +23,7 @@ export function combineSettings(project: TrustSettings, user: TrustSettings): Tr
     agreements: new Map([...project.agreements, ...user.agreements]),
     rules: [...project.rules, ...user.rules],
     defaultIndex: project.defaultIndex,
-    unknownHosts: strictest(project.unknownHosts, user.unknownHosts),
+    unknownHosts: strictest(project.unknownHosts, user.unknownHosts ?? impliedBy(user)),
   };
 }
 
@@ -52,6 +52,11 @@ function refuseOtherAgreements(project: TrustSettings, user: TrustSettings): voi
       throw new TrustSettingsError('conflict', project.path, reason);
     }
   }
+}
+
+/** Who says from where names come has not left other hosts open, unless she says so. */
+function impliedBy({ routes, agreements }: TrustSettings): TrustSettings['unknownHosts'] {
+  return routes.size + agreements.size > 0 ? 'refuse' : undefined;
 }
 
 function strictest(

@@ -176,6 +176,15 @@ describe('the settings of a project beside those of its user', () => {
       ['acme', SHA],
     ]);
   });
+
+  it('keep a project from opening unknown hosts around the routes of a user who does not say she wants that', () => {
+    const project = settings(`unknown-hosts = "tunnel"\n${index('public')}`);
+    const willing = { ...user, unknownHosts: 'tunnel' as const };
+    const routeless = settings('[[rule]]\nprojects = ["*"]\nlocked = true\n');
+    expect(policyOf(combineSettings(project, user)).unknownHosts).toBe('refuse');
+    expect(policyOf(combineSettings(project, willing)).unknownHosts).toBe('tunnel');
+    expect(policyOf(combineSettings(project, routeless)).unknownHosts).toBe('tunnel');
+  });
 });
 
 describe('name patterns', () => {
