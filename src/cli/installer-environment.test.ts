@@ -56,6 +56,29 @@ describe('installerEnvironment', () => {
     expect(JSON.stringify(environment)).not.toMatch(/evil|opt\/wheels|somebody|NO_INDEX|no_proxy/i);
   });
 
+  it('takes away indexes in the file system, which no proxy sees, and keeps those beside them', () => {
+    const other = 'https://me:secret@other.example/simple/';
+    const second = 'https://second.example/simple/';
+    const given = {
+      PIP_EXTRA_INDEX_URL: `file:///opt/local ${other}\t/opt/local ./local a=${second} ${second}\u0085file:///opt/local`,
+      PIP_extra_index_url: 'file:///opt/local',
+      UV_EXTRA_INDEX_URL: '../local',
+      UV_INDEX: `local=file:///opt/local corp=${other} /opt/local`,
+      UV_DEFAULT_INDEX: 'FILE:///opt/local',
+    };
+    const environment = environmentFrom(given, { hasUvDefault: true });
+    expect(environment).toMatchObject({ PIP_EXTRA_INDEX_URL: other, UV_INDEX: `corp=${other}` });
+    for (const name of ['PIP_extra_index_url', 'UV_EXTRA_INDEX_URL', 'UV_DEFAULT_INDEX']) {
+      expect(environment).not.toHaveProperty(name);
+    }
+    const more = environmentFrom(given, { simpleUrls: [SIMPLE_URL, second] });
+    expect(more).toMatchObject({
+      PIP_EXTRA_INDEX_URL: `${other} ${second}`,
+      UV_INDEX: `corp=${other} ${second}`,
+      UV_DEFAULT_INDEX: SIMPLE_URL,
+    });
+  });
+
   it('gives caches that belong to one trust alone, and leaves the environments of poetry where they are', () => {
     const environment = environmentFrom({
       PIP_CACHE_DIR: '/home/me/.cache/pip',

@@ -28,6 +28,18 @@ const REMOVED: ReadonlySet<string> = new Set([
   'FTP_PROXY',
 ]);
 
+/** Variables that list indexes. Those in the file system are no matter of the proxy, so they are left out. */
+const INDEX_LISTS: ReadonlySet<string> = new Set([
+  'PIP_EXTRA_INDEX_URL',
+  'UV_EXTRA_INDEX_URL',
+  'UV_INDEX',
+  'UV_DEFAULT_INDEX',
+]);
+
+/** Printable ASCII alone: what separates entries elsewhere than here hides no second one. uv names its indexes. */
+const REMOTE_INDEX = /^https?:\/\/[!-~]+$/i;
+const REMOTE_UV_INDEX = /^(?:[a-z0-9._-]+=)?https?:\/\/[!-~]+$/i;
+
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy'];
 const BUNDLES = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'PIP_CERT'];
 
@@ -57,12 +69,13 @@ export function installerEnvironment(
   environment: NodeJS.ProcessEnv,
   options: InstallerEnvironmentOptions,
 ): NodeJS.ProcessEnv {
-  const kept = Object.entries(environment).filter(([name]) => !isRemoved(name));
+  const remote = withoutLocalIndexes(environment);
+  const kept = Object.entries(remote).filter(([name]) => !isRemoved(name));
   return Object.fromEntries([
     ...kept,
     ...PROXIES.map((name) => [name, options.proxyUrl]),
     ...(options.bundlePath === undefined ? [] : BUNDLES.map((name) => [name, options.bundlePath])),
-    ...indexVariables(environment, options),
+    ...indexVariables(remote, options),
     ...cacheVariables(environment, options.cacheFolder),
     ['PIP_CONFIG_FILE', devNull],
     ['PIP_DISABLE_PIP_VERSION_CHECK', '1'],
@@ -119,6 +132,18 @@ function refusalVariables(environment: NodeJS.ProcessEnv, proxyUrl: string): Var
     [`GIT_CONFIG_KEY_${count}`, 'http.proxy'],
     [`GIT_CONFIG_VALUE_${count}`, proxyUrl],
   ];
+}
+
+function withoutLocalIndexes(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value = '']) => {
+      const upper = name.toUpperCase();
+      if (!INDEX_LISTS.has(upper)) return [[name, value]];
+      const isRemote = upper.startsWith('UV_') ? REMOTE_UV_INDEX : REMOTE_INDEX;
+      const entries = value.split(/\s+/).filter((entry) => isRemote.test(entry));
+      return entries.length === 0 ? [] : [[name, entries.join(' ')]];
+    }),
+  ) as NodeJS.ProcessEnv;
 }
 
 /** Every spelling of the letters. */
