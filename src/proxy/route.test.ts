@@ -24,9 +24,13 @@ describe('parseRoute', () => {
   });
 
   it('redirects other spellings of a name relatively, so that the token stays where it is', () => {
-    expect(route('/simple/Foo.Bar/')).toEqual({ kind: 'redirect', location: '../foo-bar/' });
-    expect(route('/simple/foo')).toEqual({ kind: 'redirect', location: 'foo/' });
-    expect(route('/simple//foo/')).toEqual({ kind: 'redirect', location: '../../foo/' });
+    expect(route('/simple/Foo.Bar/')).toEqual({
+      kind: 'redirect',
+      project: 'foo-bar',
+      location: '../foo-bar/',
+    });
+    expect(route('/simple/foo')).toEqual({ kind: 'redirect', project: 'foo', location: 'foo/' });
+    expect(route('/simple//foo/')).toEqual({ kind: 'redirect', project: 'foo', location: '../../foo/' });
   });
 
   it('has nothing without the right token', () => {

@@ -18,7 +18,7 @@ export type Route =
     }
   /** One of the links of a tombstone listing; always refused. */
   | { readonly kind: 'tombstone'; readonly project: string }
-  | { readonly kind: 'redirect'; readonly location: string };
+  | { readonly kind: 'redirect'; readonly project: string; readonly location: string };
 
 /** The folder the links of a tombstone listing point into; it stands in what pdm shows of an error. */
 export const TOMBSTONE_FOLDER = 'TUF-VERIFICATION-FAILED';
@@ -60,7 +60,8 @@ function routeOf(segments: readonly string[]): Route | undefined {
   const [area, first, second, third, ...more] = segments;
   // pipenv puts a slash between a URL that ends with one and the name.
   if (area === 'simple' && first === '' && second && third === '' && isValidProjectName(second)) {
-    return { kind: 'redirect', location: `../../${normalizeProjectName(second)}/` };
+    const project = normalizeProjectName(second);
+    return { kind: 'redirect', project, location: `../../${project}/` };
   }
   if (area === 'simple')
     return second === undefined || third === undefined ? simpleRoute(first, second) : undefined;
@@ -101,8 +102,8 @@ function simpleRoute(first: string | undefined, second: string | undefined): Rou
   if (first === undefined || first === '') return second === undefined ? { kind: 'list' } : undefined;
   if (!isValidProjectName(first) || (second !== undefined && second !== '')) return undefined;
   const project = normalizeProjectName(first);
-  if (second === undefined) return { kind: 'redirect', location: `${project}/` };
-  if (first !== project) return { kind: 'redirect', location: `../${project}/` };
+  if (second === undefined) return { kind: 'redirect', project, location: `${project}/` };
+  if (first !== project) return { kind: 'redirect', project, location: `../${project}/` };
   return { kind: 'page', project, path: simpleJsonPath(project) };
 }
 

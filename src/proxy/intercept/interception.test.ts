@@ -275,4 +275,20 @@ describe('Interception', () => {
     expect(page.body).toContain(`foo comes from ${other}`);
     expect(await get(`/team/packages/foo/${WHEEL}`)).toMatchObject({ status: 404 });
   });
+
+  it('forwards no spelling of a locked project under the escape hatch', async () => {
+    const policy = {
+      routeOf: () => BASE,
+      rulesOf: (project: string) => ({
+        mustBeClaimed: false,
+        minimumAgeDays: 0,
+        locked: project === 'foo',
+      }),
+    };
+    await start({ policy, isUnverified: true });
+    for (const path of ['/team/simple/foo', '/team/simple/Foo/', '/team/simple//foo/']) {
+      expect([path, (await get(path)).status]).toEqual([path, 301]);
+    }
+    expect(interception.unverified).toEqual([]);
+  });
 });
