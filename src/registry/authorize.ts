@@ -2,7 +2,14 @@ import { hasProjectRole, indexRole, projectRole } from '../db/members.ts';
 import type { Executor, IndexRow, ProjectRow } from '../db/schema.ts';
 import { CREDENTIALS_HINT } from './credentials.ts';
 import { RegistryError } from './errors.ts';
-import { userOf, type Principal, type TokenScope, type UserPrincipal, type Verb } from './principal.ts';
+import {
+  tokenOf,
+  userOf,
+  type Principal,
+  type TokenScope,
+  type UserPrincipal,
+  type Verb,
+} from './principal.ts';
 
 /** Where somebody wants to do something. Without a project: in the index as a whole. */
 export interface Place {
@@ -25,6 +32,7 @@ export interface Place {
  */
 export async function authorize(db: Executor, principal: Principal, verb: Verb, place: Place): Promise<void> {
   if (principal.kind === 'cli') return;
+  if (verb !== 'read') await requireStanding(db, principal);
   if (principal.kind === 'anonymous') {
     if (verb === 'read' && (await isOpen(db, place))) return;
     throw notAuthenticated(verb);
@@ -52,6 +60,7 @@ export async function authorizeCreation(
 ): Promise<void> {
   if (principal.kind === 'cli') return;
   if (principal.kind === 'anonymous') throw notAuthenticated('upload');
+  await requireStanding(db, principal);
   if (principal.kind !== 'user') {
     requireScope(principal, 'upload', { index });
     if (principal.projectIds !== undefined) throw wrongProject(project);
@@ -85,6 +94,34 @@ export function authorizeServer(principal: Principal): void {
 /** For what needs nothing but being known. @throws RegistryError NOT_AUTHENTICATED */
 export function requireKnown(principal: Principal): void {
   if (principal.kind === 'anonymous') throw notAuthenticated('read');
+}
+
+/** The principal is of when the request began; a long upload outlives a token that was stolen and revoked. @throws RegistryError NOT_AUTHENTICATED */
+async function requireStanding(db: Executor, principal: Principal): Promise<void> {
+  const tokenId = tokenOf(principal);
+  if (tokenId !== undefined) {
+    const token = await db
+      .selectFrom('tokens')
+      .select('revoked_at')
+      .where('id', '=', tokenId)
+      .executeTakeFirst();
+    if (token === undefined || token.revoked_at !== null) {
+      throw new RegistryError('NOT_AUTHENTICATED', 'The API token has been revoked: ask for a new one.');
+    }
+  }
+  const user = userOf(principal);
+  if (user === undefined) return;
+  const row = await db
+    .selectFrom('users')
+    .select(['disabled_at', 'removed_at', 'is_admin'])
+    .where('id', '=', user.userId)
+    .executeTakeFirst();
+  if (row === undefined || row.disabled_at !== null || row.removed_at !== null) {
+    throw new RegistryError('NOT_AUTHENTICATED', 'This user may not use this server any more.');
+  }
+  if (user.isAdmin && row.is_admin !== 1) {
+    throw new RegistryError('NOT_AUTHENTICATED', 'This user is no administrator any more: try again.');
+  }
 }
 
 async function mayUser(

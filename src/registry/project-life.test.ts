@@ -4,8 +4,11 @@ import { StoreClient } from '../../test/support/store-client.ts';
 import { parseProjectJson } from '../pypi/simple.ts';
 import { auditRows } from '../db/audit.ts';
 import { findProject } from '../db/projects.ts';
+import { revokeToken } from '../db/tokens.ts';
+import { changeUser, insertUser } from '../db/users.ts';
 import { fsck } from '../repository/fsck.ts';
 import type { Publisher } from '../repository/publisher.ts';
+import { authenticateToken, issueToken } from './authenticate.ts';
 import { deleteFiles, deleteProject } from './delete.ts';
 import type { ChangeContext } from './project-change.ts';
 import { setStatus } from './project-status.ts';
@@ -16,13 +19,13 @@ import { transferProject } from './transfer.ts';
 import { unyank, yank } from './yank.ts';
 
 const CLI: Principal = { kind: 'cli', name: 'admin' };
-const ADMIN: Principal = { kind: 'user', userId: 1, name: 'ada', isAdmin: true };
 const FLASK = 'packages/flask/flask-1.0.tar.gz';
 
 let fixture: IndexFixture;
 let publisher: Publisher;
 let client: StoreClient;
 let context: ChangeContext;
+let admin: Principal;
 
 beforeEach(async () => {
   fixture = await IndexFixture.open();
@@ -31,6 +34,8 @@ beforeEach(async () => {
   publisher = await fixture.startedPublisher();
   const { db, index, clock } = fixture;
   context = { db, index, clock };
+  const { id } = await insertUser(db, { name: 'ada', password: undefined, isAdmin: true, now: fixture.now });
+  admin = { kind: 'user', userId: id, name: 'ada', isAdmin: true };
   await fixture.upload('flask', '1.0');
   await fixture.upload('flask', '2.0');
   await publisher.publishOnce();
@@ -113,7 +118,7 @@ describe('a deletion', () => {
     await expect(yank(context, CLI, 'flask', { version: '1.0' })).rejects.toMatchObject({
       code: 'NOT_FOUND',
     });
-    await restoreProject(context, ADMIN, 'flask');
+    await restoreProject(context, admin, 'flask');
     await publisher.publishOnce();
     expect((await page('flask'))?.files).toEqual([]);
   });
@@ -150,6 +155,27 @@ describe('foreign hands (PyPI 2017-10-12: any user could delete any file)', () =
       expect(await publisher.publishOnce()).toBeUndefined();
     },
   );
+
+  it('that were stopped while their request was on the way do nothing: token, user and administrator are asked again', async () => {
+    const { db, now } = fixture;
+    const held = async (request: { userId?: number }) => {
+      const { token, id } = await issueToken(db, { name: 't', verbs: ['own', 'maintain'], now, ...request });
+      return { id, principal: await authenticateToken(db, token, now) };
+    };
+    const refused = { code: 'NOT_AUTHENTICATED' };
+    const revoked = await held({});
+    await revokeToken(db, revoked.id, now);
+    await expect(deleteProject(context, revoked.principal, 'flask')).rejects.toMatchObject(refused);
+    const userId = admin.kind === 'user' ? admin.userId : 0;
+    const hers = await held({ userId });
+    await changeUser(db, userId, { is_admin: 0 });
+    await expect(deleteProject(context, admin, 'flask')).rejects.toMatchObject(refused);
+    await changeUser(db, userId, { is_admin: 1, disabled_at: now.toISOString() });
+    await expect(deleteProject(context, admin, 'flask')).rejects.toMatchObject(refused);
+    await expect(deleteProject(context, hers.principal, 'flask')).rejects.toMatchObject(refused);
+    await changeUser(db, userId, { disabled_at: null });
+    await deleteProject(context, hers.principal, 'flask');
+  });
 
   it('anonymous is asked who she is, and a stranger cannot tell a project that is from one that is not', async () => {
     await expect(yank(context, ANONYMOUS, 'flask', { version: '1.0' })).rejects.toMatchObject({
@@ -193,7 +219,7 @@ describe('status markers (PEP 792)', () => {
     await setStatus(context, owner, 'flask', 'archived');
     const refused = { code: 'NOT_PERMITTED' };
     await expect(setStatus(context, owner, 'flask', 'quarantined')).rejects.toMatchObject(refused);
-    await setStatus(context, ADMIN, 'flask', 'quarantined');
+    await setStatus(context, admin, 'flask', 'quarantined');
     await expect(setStatus(context, owner, 'flask', 'active')).rejects.toMatchObject(refused);
   });
 });

@@ -6,6 +6,7 @@ import type { IndexRow } from '../db/schema.ts';
 import { createRepository } from '../repository/create-repository.ts';
 import { fsck } from '../repository/fsck.ts';
 import { Publisher } from '../repository/publisher.ts';
+import { authenticateToken, issueToken } from './authenticate.ts';
 import { deleteFiles } from './delete.ts';
 import { addIndex, changeIndex, checkedIndexName, removeIndex, requireIndex } from './indexes.ts';
 import type { Principal } from './principal.ts';
@@ -99,15 +100,9 @@ describe('rind promote', () => {
 
   it('needs the right to upload there, not only here', async () => {
     const { db, store, clock, index: from } = stage;
-    const token: Principal = {
-      kind: 'token',
-      tokenId: 1,
-      name: 't',
-      user: undefined,
-      indexId: from.id,
-      projectIds: undefined,
-      verbs: new Set(['read', 'upload']),
-    };
+    const wish = { name: 't', verbs: ['read', 'upload'], indexId: from.id, now: stage.now } as const;
+    const { token: text } = await issueToken(db, wish);
+    const token = await authenticateToken(db, text, stage.now);
     const context = { db, store, clock, from, to: production };
     await expect(promoteRelease(context, token, 'flask', '1.0')).rejects.toMatchObject({
       code: 'NOT_PERMITTED',
