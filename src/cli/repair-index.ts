@@ -6,7 +6,7 @@ import { fsck } from '../repository/fsck.ts';
 import { repair, type Repaired, type RepairReport } from '../repository/fsck-repair.ts';
 import { Publisher } from '../repository/publisher.ts';
 import type { PosixStore } from '../storage/posix-store.ts';
-import type { DataFolder } from './data-folder.ts';
+import { type DataFolder, folderOfIndex } from './data-folder.ts';
 import { onlineKeys } from './online-keys.ts';
 import { say } from './terminal.ts';
 
@@ -20,7 +20,7 @@ export async function repairIndex(
   store: PosixStore,
   index: IndexRow,
 ): Promise<RepairReport> {
-  const keys = await openSigners(await onlineKeys(folder));
+  const keys = await openSigners(await onlineKeys(folderOfIndex(folder, index.name)));
   try {
     const { signers } = keys;
     const actor = `cli:${userInfo().username}`;

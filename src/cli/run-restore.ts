@@ -40,8 +40,12 @@ const MAX_ROOT = 1 << 20;
 
 /** `rind restore` */
 export async function runRestore(backup: string, options: RestoreOptions): Promise<ExitCode> {
-  const { created, files, targets } = await restore(backup, options.data);
+  const { created, files, targets, absent } = await restore(backup, options.data);
   say(`${options.data} is the index of ${created.toISOString()}: ${files} files, ${targets} targets`);
+  if (absent > 0)
+    say(
+      `the files of ${absent} targets were not in the store when it was backed up; rind fsck names those that should be`,
+    );
   const folder = await openDataFolder(options.data);
   const database = await openDatabase({ path: folder.database });
   try {

@@ -6,6 +6,7 @@ import type { Metadata } from '../tuf/metadata.ts';
 import { Metadata as SignedMetadata } from '../tuf/metadata.ts';
 import type { Timestamp } from '../tuf/timestamp.ts';
 import { Publisher } from './publisher.ts';
+import { SigningClock } from './signing-clock.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -170,5 +171,21 @@ describe('a start with a wrong clock', () => {
     await fixture.upload('flask', '1.0');
     await publishAll(await newPublisher());
     expect((await fsck(fixture)).findings).toEqual([]);
+  });
+});
+
+describe('a machine that starts before its clock is set', () => {
+  it('signs nothing until then, and goes on by itself afterwards', () => {
+    let now = new Date('1970-01-01T00:05:00Z');
+    let machine = 30_000;
+    const clock = new SigningClock({ clock: () => now, elapsed: () => machine });
+    const evidence = { lastSigned: new Date('2026-11-20T00:00:00Z') };
+    expect(() => clock.time(evidence)).toThrow(expect.objectContaining({ code: 'CLOCK_STEPPED' }) as Error);
+    now = new Date('2026-11-22T00:00:00Z');
+    machine += 5000;
+    expect(clock.time(evidence)).toEqual(now);
+    now = new Date('2036-11-22T00:00:00Z');
+    machine += 5000;
+    expect(() => clock.time(evidence)).toThrow(expect.objectContaining({ code: 'CLOCK_STEPPED' }) as Error);
   });
 });

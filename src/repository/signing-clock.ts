@@ -25,6 +25,12 @@ const TOLERATED = 25 * HOUR;
 /** Less is what NTP does every day. */
 const NOTICED = 60_000;
 
+/** A time of the clock, and of what no one sets. Milliseconds. */
+interface Anchor {
+  readonly time: number;
+  readonly elapsed: number;
+}
+
 /**
  * The time that signatures are made with. A clock that jumps must not sign what lasts for years, nor what is expired when it is public:
  * steps of up to 25 hours are followed (forward) or waited out (backward: time stands still until the clock has caught up, so no expiry moves
@@ -32,7 +38,7 @@ const NOTICED = 60_000;
  */
 export class SigningClock {
   readonly #options: SigningClockOptions;
-  #anchor: { readonly time: number; readonly elapsed: number } | undefined;
+  #anchor: Anchor | undefined;
   #lastStep: number | undefined;
   #steppedForward: Date | undefined;
 
@@ -49,16 +55,18 @@ export class SigningClock {
   time({ lastSigned, offlineExpires }: TimeEvidence): Date {
     const now = this.#options.clock();
     if (this.#options.isTrusted !== true) {
-      this.#requireSteady(now);
+      const anchor = this.#requireSteady(now);
       requirePlausible(now, lastSigned, offlineExpires);
+      // Only a time that agrees with what was signed: a machine may start long before its clock is set.
+      this.#anchor = anchor;
       if (lastSigned !== undefined && lastSigned > now) return lastSigned;
     }
     return now;
   }
 
-  #requireSteady(now: Date): void {
+  #requireSteady(now: Date): Anchor | undefined {
     const elapsed = this.#options.elapsed?.();
-    if (elapsed === undefined) return;
+    if (elapsed === undefined) return undefined;
     const anchor = this.#anchor ?? { time: now.getTime(), elapsed };
     const step = now.getTime() - anchor.time - (elapsed - anchor.elapsed);
     this.#note(step, now);
@@ -67,7 +75,7 @@ export class SigningClock {
         `The clock of this machine was set ${step > 0 ? 'forward' : 'back'} by ${inHours(step)} to ${now.toISOString()}`,
       );
     }
-    this.#anchor = { time: now.getTime(), elapsed };
+    return { time: now.getTime(), elapsed };
   }
 
   #note(step: number, now: Date): void {

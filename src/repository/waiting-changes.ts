@@ -116,8 +116,15 @@ async function copiesOf(
     }
     copies.push({ from, to: tree.plain(path) });
     const sidecar = sidecars.get(path);
-    if (sidecar !== undefined)
-      copies.push({ from: tree.hashed(sidecar, target.sha256), to: tree.plain(sidecar) });
+    if (sidecar === undefined) continue;
+    const hashed = tree.hashed(sidecar, target.sha256);
+    if ((await store.stat(hashed)) === undefined) {
+      throw new PublicationError(
+        'FOREIGN_OBJECT',
+        `${hashed} is absent; its project waits until it is restored.`,
+      );
+    }
+    copies.push({ from: hashed, to: tree.plain(sidecar) });
   }
   return copies;
 }

@@ -249,6 +249,8 @@ export class PosixStore implements ObjectStore {
   async removeStaleTemporaries(before: Date): Promise<number> {
     let removed = 0;
     for await (const { name } of await opendir(this.#temporaryFolder)) {
+      // What a swap announced is needed until `settle`, however long the machine was off.
+      if (name.startsWith('next-')) continue;
       const path = join(this.#temporaryFolder, name);
       const stats = await stat(path).catch(() => undefined);
       if (stats === undefined || !stats.isFile() || stats.mtime >= before) continue;

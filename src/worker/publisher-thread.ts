@@ -2,7 +2,7 @@ import { uptime } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { listIndexes } from '../db/indexes.ts';
 import { journalState, waitingSummary } from '../db/journal.ts';
-import { openDatabase } from '../db/open.ts';
+import { openDatabase, type Database } from '../db/open.ts';
 import type { Executor } from '../db/schema.ts';
 import { acquireStoreLock } from '../db/store-lock.ts';
 import { openSigners, type OpenedSigners } from '../keys/key-choice.ts';
@@ -30,24 +30,31 @@ const STALE = 3_600_000;
 /** The publisher's thread: own database connection, own keys, one loop per index; the store lock keeps other processes out. */
 async function run(data: PublisherThreadData): Promise<void> {
   const lock = await acquireStoreLock(data.lockFolder);
+  let database: Database | undefined;
+  let loops: IndexLoops | undefined;
   try {
     const faults = FaultInjector.fromEnvironment();
-    const database = await openDatabase({
+    const opened = await openDatabase({
       path: data.databasePath,
       ...(faults === undefined ? {} : { beforeCommit: () => faults.before('commit') }),
     });
+    database = opened;
     const { storeRoot: root, temporaryFolder } = data;
     const store = await PosixStore.open({ root, temporaryFolder, faults });
     await store.removeStaleTemporaries(new Date(Date.now() - STALE));
-    const loops = new IndexLoops(database.db, store, data);
-    for (const index of data.indexes) await loops.add(index);
-    listen(database.db, loops, async () => {
-      await loops.close();
-      await database.close();
+    const work = new IndexLoops(opened.db, store, data);
+    loops = work;
+    for (const index of data.indexes) await work.add(index);
+    listen(opened.db, work, async () => {
+      await work.close();
+      await opened.close();
       lock.release();
     });
     post({ kind: 'ready' });
   } catch (error) {
+    // An index that began before another could not may publish only while the lock is held.
+    await loops?.close();
+    await database?.close();
     lock.release();
     throw error;
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IndexFixture, newSigner, signOffline } from '../../../test/support/index-fixture.ts';
 import { StoreClient } from '../../../test/support/store-client.ts';
+import { closeImport, insertImport } from '../../db/imports.ts';
 import { openDatabase, type Database } from '../../db/open.ts';
 import { PosixStore } from '../../storage/posix-store.ts';
 import { fsck } from '../fsck.ts';
@@ -236,4 +237,19 @@ describe('a restored backup that is older than what was published', () => {
     expect(await read(context.store, 'packages/flask/flask-1.0.tar.gz')).toBe('flask 1.0');
     expect(await read(context.store, 'packages/flask/flask-2.0.tar.gz')).toBeUndefined();
   });
+});
+
+it('brings back an index with targets whose files lie elsewhere, and says how many they are', async () => {
+  const { db, index, now } = fixture;
+  const publisher = await fixture.startedPublisher();
+  const row = await insertImport(db, { indexId: index.id, sources: '[]', position: '{}', now });
+  await publisher.publishTargets([
+    { path: 'packages/zed/zed-1.0.tar.gz', target: { length: 3, sha256: 'ab'.repeat(32) } },
+  ]);
+  await closeImport(db, row.id, 'finished', now);
+  await publisher.close();
+  await backUp(options());
+  const { targets, absent } = await restore(out, join(scratch, 'restored'));
+  expect(absent).toBe(1);
+  expect(targets).toBeGreaterThan(1);
 });

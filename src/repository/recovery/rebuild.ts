@@ -4,6 +4,7 @@ import {
   reserveForeignVersions,
   settleSerials,
 } from '../../db/foreign-versions.ts';
+import { holdPublication, releaseHold } from '../../db/publication-holds.ts';
 import type { ReservedRole } from '../../db/publications.ts';
 import type { Executor, IndexRow } from '../../db/schema.ts';
 import { putTargets, type TargetEntry } from '../../db/targets.ts';
@@ -54,7 +55,13 @@ export async function rebuildIndex(options: RebuildOptions): Promise<RebuildRepo
   const rebuild = new Rebuild(options);
   // Before the first row changes.
   await rebuild.requireLog(await walkPublished(options.source, options.pinnedRoot));
-  await writeTransaction(options.db, (tx) => forgetTargets(tx, options.index.id));
+  const { db, index, now } = options;
+  await writeTransaction(db, async (tx) => {
+    const reason =
+      'A rebuild from the published tree was begun and is not complete: run it again, nothing is published before.';
+    await holdPublication(tx, { indexId: index.id, kind: 'backup', reason, now });
+    await forgetTargets(tx, index.id);
+  });
   const state = await walkPublished(options.source, options.pinnedRoot, (role, targets) =>
     rebuild.takeRole(role, targets),
   );
@@ -186,6 +193,7 @@ class Rebuild {
       await reserveForeignVersions(tx, index.id, [...older, ...floors], now);
       await settleSerials(tx, index.id, id);
       if (log !== undefined) await recordPublishedLog(tx, index.id, id, log);
+      await releaseHold(tx, index.id, 'backup');
     });
   }
 

@@ -28,6 +28,8 @@ export interface RestoreReport {
   readonly created: Date;
   readonly files: number;
   readonly targets: number;
+  /** Of these, targets that were not in the store when it was backed up: imported ones whose files lie elsewhere, or lost ones. */
+  readonly absent: number;
 }
 
 const PAGE = 500;
@@ -53,11 +55,11 @@ export async function restore(backup: string, data: string): Promise<RestoreRepo
     for (const name of manifest.keys())
       if (name.startsWith('tree/')) await chmod(join(building, name), PUBLIC);
     await requireWholeDatabase(join(building, 'rind.db'));
-    const targets = await copyPlain(backup, building);
+    const { targets, absent } = await copyPlain(backup, building, manifest);
     await syncFolders(building);
     await rename(building, path);
     await syncFolder(dirname(path));
-    return { created: new Date(header.created), files: manifest.size, targets };
+    return { created: new Date(header.created), files: manifest.size, targets, absent };
   } catch (error) {
     await rm(building, { recursive: true, force: true });
     throw error;
@@ -117,33 +119,46 @@ function damaged(backup: string, name: string, cause?: unknown): never {
   );
 }
 
-async function copyPlain(backup: string, folder: string): Promise<number> {
+async function copyPlain(backup: string, folder: string, manifest: BackupManifest): Promise<PlainCopies> {
   const tree = join(folder, 'tree');
   const store = await PosixStore.open({ root: tree, temporaryFolder: join(folder, 'temporary') });
   const database = await openDatabase({ path: join(folder, 'rind.db') });
-  let count = 0;
+  const copies = { targets: 0, absent: 0 };
   try {
-    for (const { id, name } of await listIndexes(database.db))
-      count += await copyPlainOfIndex(backup, database.db, store, { id, tree: new ServedTree(name) });
+    for (const { id, name } of await listIndexes(database.db)) {
+      const source = { backup, manifest, id, tree: new ServedTree(name) };
+      await copyPlainOfIndex(source, database.db, store, copies);
+    }
   } finally {
     await database.close();
   }
-  return count;
+  return copies;
+}
+
+interface PlainCopies {
+  targets: number;
+  absent: number;
+}
+
+interface PlainSource {
+  readonly backup: string;
+  readonly manifest: BackupManifest;
+  readonly id: number;
+  readonly tree: ServedTree;
 }
 
 async function copyPlainOfIndex(
-  backup: string,
+  source: PlainSource,
   db: Executor,
   store: ObjectStore,
-  { id, tree }: { readonly id: number; readonly tree: ServedTree },
-): Promise<number> {
-  let count = 0;
+  copies: PlainCopies,
+): Promise<void> {
   let last = { prefix: -1, path: '' };
   for (;;) {
     const rows = await db
       .selectFrom('targets')
       .select(['path', 'path_prefix', 'sha256'])
-      .where('index_id', '=', id)
+      .where('index_id', '=', source.id)
       .where((eb) =>
         eb.or([
           eb('path_prefix', '>', last.prefix),
@@ -154,18 +169,31 @@ async function copyPlainOfIndex(
       .orderBy('path')
       .limit(PAGE)
       .execute();
-    if (rows.length === 0) return count;
+    if (rows.length === 0) return;
     for (const { path, path_prefix: prefix, sha256 } of rows) {
       last = { prefix, path };
-      count += 1;
-      await copyOrDamaged(backup, store, tree.hashed(path, sha256), tree.plain(path));
-      const parsed = parseIndexPath(path);
-      if (parsed?.kind !== 'file') continue;
-      const sidecar = metadataSidecarPath(parsed.project, parsed.filename);
-      const hashed = tree.hashed(sidecar, sha256);
-      if ((await store.stat(hashed)) !== undefined) await store.copy(hashed, tree.plain(sidecar));
+      copies.targets += 1;
+      if (!(await copyPlainTarget(source, store, path, sha256))) copies.absent += 1;
     }
   }
+}
+
+/** False for a target that was not in the store when it was backed up: a backup is no worse than what it is of. */
+async function copyPlainTarget(
+  { backup, manifest, tree }: PlainSource,
+  store: ObjectStore,
+  path: string,
+  sha256: string,
+): Promise<boolean> {
+  const from = tree.hashed(path, sha256);
+  if (!manifest.has(`tree/${from}`)) return false;
+  await copyOrDamaged(backup, store, from, tree.plain(path));
+  const parsed = parseIndexPath(path);
+  if (parsed?.kind !== 'file') return true;
+  const sidecar = metadataSidecarPath(parsed.project, parsed.filename);
+  const hashed = tree.hashed(sidecar, sha256);
+  if ((await store.stat(hashed)) !== undefined) await store.copy(hashed, tree.plain(sidecar));
+  return true;
 }
 
 async function copyOrDamaged(backup: string, store: ObjectStore, from: string, to: string): Promise<void> {
