@@ -6,13 +6,14 @@ import { IndexFixture } from '../../test/support/index-fixture.ts';
 import { removeIndexRole, setIndexRole } from '../db/members.ts';
 import { ensureProject, findProject } from '../db/projects.ts';
 import { findUser, insertUser } from '../db/users.ts';
-import { authenticateToken } from './authenticate.ts';
+import { authenticateToken, issueToken } from './authenticate.ts';
 import { RegistryError } from './errors.ts';
 import { changeIndex } from './indexes.ts';
 import { IdentityVerifier, MintError } from './identity-token.ts';
 import { mintToken, type MintContext } from './mint-token.ts';
 import type { PublisherRule } from './publisher-rule.ts';
 import { DEFAULT_PUBLISHING_SETTINGS, type PublishingSettings } from './publishing-settings.ts';
+import type { Verb } from './principal.ts';
 import { changeIndexAccess } from './roles.ts';
 import { addPublisher, projectPublishers, removePublisher } from './trusted-publishers.ts';
 import { addUser, setDisabled } from './users.ts';
@@ -325,6 +326,27 @@ describe('a publisher', () => {
     expect(await findProject(db, index.id, 'acme-core')).toBeUndefined();
     await setIndexRole(db, { indexId: index.id, userId, role: 'uploader', now });
     expect(await attempt()).toBe('minted');
+  });
+
+  it('is no way for a token that may upload only to stay for ever: it adds, lists and removes none', async () => {
+    const { db, index, clock, now } = fixture;
+    const held = async (verbs: readonly Verb[]) =>
+      authenticateToken(db, (await issueToken(db, { name: 't', verbs, now })).token, now);
+    const change = { db, index, clock, settings };
+    const wish = { project: 'planted', issuer: issuer.url, rule: { ...rule, workflow: 'evil.yml' } };
+    const refused = { code: 'NOT_PERMITTED' };
+    const uploader = await held(['upload']);
+    await expect(addPublisher(change, uploader, wish)).rejects.toMatchObject(refused);
+    await expect(projectPublishers(change, uploader, 'planted')).rejects.toMatchObject(refused);
+    const { number } = await addPublisher(change, CLI, wish);
+    const removal = { project: 'planted', number };
+    await expect(removePublisher(change, uploader, removal)).rejects.toMatchObject(refused);
+    await removePublisher(change, await held(['upload', 'own']), removal);
+    await addUser(fixture, CLI, { name: 'alice', isAdmin: true });
+    const alice = (await findUser(db, 'alice'))!;
+    await addPublisher(change, { kind: 'user', userId: alice.id, name: 'alice', isAdmin: true }, wish);
+    expect(await projectPublishers(change, await held(['upload', 'own']), 'planted')).toEqual([]);
+    expect(await projectPublishers(change, await held(['upload', 'admin']), 'planted')).toHaveLength(1);
   });
 
   it('that waits for a name which somebody else takes gets nothing', async () => {

@@ -44,6 +44,7 @@ export async function addPublisher(
   wish: { readonly project: string; readonly issuer: string; readonly rule: PublisherRule },
 ): Promise<PublisherSummary> {
   const { db, index, settings, clock } = context;
+  requireOwnVerb(principal);
   const name = projectNamed(wish.project);
   return writeTransaction(db, async (tx) => {
     const project = await findProject(tx, index.id, name);
@@ -89,6 +90,7 @@ export async function projectPublishers(
   principal: Principal,
   text: string,
 ): Promise<readonly PublisherSummary[]> {
+  requireOwnVerb(principal);
   const name = projectNamed(text);
   const project = await findProject(db, index.id, name);
   if (project === undefined) await authorizeCreation(db, principal, index, name);
@@ -96,8 +98,14 @@ export async function projectPublishers(
   const rows = await publishersOfIndex(db, index.id, name);
   // Whom others want to trust with a name that is still free is theirs to know.
   const user = userOf(principal);
-  const seesAll = project !== undefined || user === undefined || user.isAdmin;
-  return rows.filter(({ registered_by }) => seesAll || registered_by === user.userId).map(summaryOf);
+  const seesAll =
+    project !== undefined ||
+    (user === undefined
+      ? principal.kind === 'cli' || (principal.kind === 'token' && principal.verbs.has('admin'))
+      : user.isAdmin);
+  return rows
+    .filter(({ registered_by }) => seesAll || registered_by === (user?.userId ?? null))
+    .map(summaryOf);
 }
 
 /** Trusts a workflow no longer; what it was given expires at once. @throws RegistryError NOT_FOUND when the project has no such publisher */
@@ -106,6 +114,7 @@ export async function removePublisher(
   principal: Principal,
   { project, number }: { readonly project: string; readonly number: number },
 ): Promise<void> {
+  requireOwnVerb(principal);
   const { db, index, clock } = context;
   const seen = await projectPublishers(context, principal, project);
   await writeTransaction(db, async (tx) => {
@@ -120,6 +129,13 @@ export async function removePublisher(
     if (row.project_id !== null) await revokeIdentityTokens(tx, row.project_id, row.issuer, now);
     await audit(tx, context, principal, 'publisher.remove', row);
   });
+}
+
+/** A publisher is a way in that outlives every token: the right to upload makes none. @throws RegistryError NOT_PERMITTED */
+function requireOwnVerb(principal: Principal): void {
+  if (principal.kind !== 'token' && principal.kind !== 'oidc') return;
+  if (principal.verbs.has('own') || principal.verbs.has('admin')) return;
+  throw new RegistryError('NOT_PERMITTED', 'An API token without the verb own changes no publishers.');
 }
 
 async function audit(
