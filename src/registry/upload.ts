@@ -75,6 +75,7 @@ export async function uploadFile(
   const archive = await context.inspections.run(() => checkArchive(upload));
   checkMetadataPolicy(upload, archive.coreMetadata, policy);
   const provenance = await verifiedProvenance(context, principal, upload);
+  if (known !== undefined) await requireRoom(context, known, upload, policy, origin.uploadedAt);
   await storeObjects(context, upload, archive.metadata);
   const read = { ...archive, ...(provenance === undefined ? {} : { provenance }) };
   return writeTransaction(context.db, (tx) => record(tx, { context, principal, origin }, upload, read));
@@ -150,6 +151,28 @@ function requireOpen(project: ProjectRow | undefined, name: string): void {
   throw new RegistryError('PROJECT_CLOSED', `The project '${name}' is ${status} and takes no uploads.`, {
     project: name,
   });
+}
+
+/** What would be refused when it is recorded is not stored first: a full project would fill the disk all the same. @throws RegistryError QUOTA_EXCEEDED, AGAINST_POLICY */
+async function requireRoom(
+  { db, index, clock, indexDefaults }: RegistryContext,
+  project: ProjectRow,
+  { filename, content }: CheckedUpload,
+  policy: UploadPolicy,
+  uploadedAt: Date | undefined,
+): Promise<void> {
+  const version = canonicalVersion(filename.version);
+  const row = await db
+    .selectFrom('releases')
+    .select(['id', 'version'])
+    .where('project_id', '=', project.id)
+    .where('version', '=', version)
+    .executeTakeFirst();
+  if (row !== undefined) {
+    await checkReleaseWindow(db, row.id, filename, policy, earlier(uploadedAt, clock()));
+  }
+  const { limits } = settingsForProject(await settingsOf(db, index.id, indexDefaults), project);
+  await checkQuota(db, project, row ?? { id: 0, version }, content.length, limits);
 }
 
 /** Content-addressed and create-only: what an upload leaves here when it fails later is listed by nothing and served to nobody who does not have it. */

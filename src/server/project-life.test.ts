@@ -245,6 +245,17 @@ describe('upload policies', () => {
     expect((await server.upload(next)).status).toBe(200);
   });
 
+  it('are asked before anything is stored: a refused upload leaves no object to fetch', async () => {
+    await uploaded('brim');
+    await settings({ limits: { maxProjectFiles: 1 } });
+    expect((await server.upload(makeSdist({ name: 'brim', version: '2.0' }))).status).toBe(400);
+    await settings({ limits: { maxReleaseFiles: 1 } });
+    expect((await server.upload(makeWheel({ name: 'brim', version: '1.0' }))).status).toBe(400);
+    const { keys } = await server.leftovers();
+    expect(keys.filter((key) => /brim-(2|1\.0-py)/.test(key))).toEqual([]);
+    expect(keys.some((key) => key.includes('brim-1'))).toBe(true);
+  });
+
   it('of a public index are those of PyPI', async () => {
     await settings({ kind: 'public' });
     expect((await server.upload(makeSdist({ name: 'pub', version: '1.0+local' }))).reason).toMatch(
