@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IndexFixture } from '../../test/support/index-fixture.ts';
 import { StoreClient } from '../../test/support/store-client.ts';
+import { insertIndex } from '../db/indexes.ts';
 import { acquireStoreLock } from '../db/store-lock.ts';
 import { KeySigner } from '../keys/key-signer.ts';
 import { writeSecretFile } from '../keys/passphrase.ts';
@@ -205,5 +206,17 @@ describe('PublisherClient', () => {
     await client.close();
     expect(lines.length).toBeGreaterThan(0);
     expect(lines.join('\n')).not.toContain(PASSPHRASE);
+  });
+
+  it('publishes for no index when one of them cannot begin: the lock is free then, and another may have it', async () => {
+    const other = await insertIndex(fixture.db, { name: 'other', profile: 'team', now: new Date() });
+    const broken = { indexId: other.id, keys: [{ uri: 'file2:/nowhere', secret: 'file:/nowhere' }] };
+    await expect(
+      PublisherClient.start({ ...options, indexes: [...options.indexes, broken] }),
+    ).rejects.toThrow('/nowhere');
+    (await acquireStoreLock(fixture.folder)).release();
+    await fixture.upload('flask', '1.0');
+    const waiting = fixture.db.selectFrom('journal').select('id').where('publication_id', 'is', null);
+    expect(await waiting.execute()).toHaveLength(1);
   });
 });
