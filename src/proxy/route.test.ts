@@ -72,6 +72,16 @@ describe('parseRoute', () => {
     }
   });
 
+  it('has nothing behind a file that lies in the folder of another project', () => {
+    for (const filename of ['acme_secret-9-py3-none-any.whl', 'acme-secret-9.tar.gz', 'acme-secret-9.zip']) {
+      expect([filename, route(`/packages/foo/${filename}`)]).toEqual([filename, undefined]);
+      expect([filename, route(`/packages/foo/${filename}.metadata`)]).toEqual([filename, undefined]);
+    }
+    expect(route('/packages/acme-secret/acme_secret-9-py3-none-any.whl')).toMatchObject({
+      project: 'acme-secret',
+    });
+  });
+
   it('knows the links of a tombstone listing', () => {
     expect(route('/TUF-VERIFICATION-FAILED/tampered/foo/foo-1.0.tar.gz.metadata')).toEqual({
       kind: 'tombstone',

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { InvalidFilenameError, parseDistributionFilename } from '../pypi/distribution-filename.ts';
 import { metadataSidecarPath, packagePath, parseIndexPath, simpleJsonPath } from '../pypi/layout.ts';
 import { isValidProjectName, normalizeProjectName } from '../pypi/project-name.ts';
 
@@ -112,8 +113,19 @@ function packageRoute(path: string): Route | undefined {
   if (parsed?.sha256 !== undefined || parsed?.otherHash !== undefined) return undefined;
   if (parsed?.kind !== 'file' && parsed?.kind !== 'metadata') return undefined;
   const { kind, project, filename } = parsed;
+  // An installer goes by the filename, so a file in another project's folder would escape its own project's rules.
+  if (projectIn(filename) !== project) return undefined;
   const treePath = kind === 'file' ? packagePath(project, filename) : metadataSidecarPath(project, filename);
   return { kind, project, filename, path: treePath };
+}
+
+function projectIn(filename: string): string | undefined {
+  try {
+    return parseDistributionFilename(filename).project;
+  } catch (error) {
+    if (error instanceof InvalidFilenameError) return undefined;
+    throw error;
+  }
 }
 
 function decodeSegments(path: string): string[] | undefined {
