@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { chunked } from './chunked.ts';
-import type { ReservedRole } from './publications.ts';
+import { roleVersionRow, type ReservedRole } from './publications.ts';
 import type { Executor } from './schema.ts';
 import type { TargetEntry } from './targets.ts';
 
@@ -85,17 +85,7 @@ async function insertVersions(
   for (const part of chunked(roles)) {
     await tx
       .insertInto('role_versions')
-      .values(
-        part.map(({ role, version, sha256, length, expires }) => ({
-          index_id: indexId,
-          role,
-          version,
-          sha256,
-          length,
-          expires_at: expires.toISOString(),
-          publication_id: publicationId,
-        })),
-      )
+      .values(part.map((role) => roleVersionRow(indexId, publicationId, role)))
       .onConflict((conflict) => conflict.doNothing())
       .execute();
   }

@@ -3,7 +3,7 @@ import { chunked } from './chunked.ts';
 import { DatabaseError } from './errors.ts';
 import { takeJournal } from './journal.ts';
 import { requireLease } from './leases.ts';
-import type { Executor, PublicationRow } from './schema.ts';
+import type { Executor, PublicationRow, RoleVersionRow } from './schema.ts';
 import { targetPathPrefix } from './targets.ts';
 import { enqueueDeliveries } from './webhooks.ts';
 
@@ -113,6 +113,23 @@ export async function reserveRoles(
   await insertRoleVersions(tx, publicationId, reservation);
 }
 
+/** The row that reserves a version of a role for a publication. */
+export function roleVersionRow(
+  indexId: number,
+  publicationId: number,
+  { role, version, sha256, length, expires }: ReservedRole,
+): RoleVersionRow {
+  return {
+    index_id: indexId,
+    role,
+    version,
+    sha256,
+    length,
+    expires_at: expires.toISOString(),
+    publication_id: publicationId,
+  };
+}
+
 async function insertRoleVersions(
   tx: Executor,
   id: number,
@@ -121,17 +138,7 @@ async function insertRoleVersions(
   for (const part of chunked(roles)) {
     await tx
       .insertInto('role_versions')
-      .values(
-        part.map(({ role, version, sha256, length, expires }) => ({
-          index_id: indexId,
-          role,
-          version,
-          sha256,
-          length,
-          expires_at: expires.toISOString(),
-          publication_id: id,
-        })),
-      )
+      .values(part.map((role) => roleVersionRow(indexId, id, role)))
       .execute();
   }
 }

@@ -3,6 +3,7 @@ import { MintError } from '../registry/identity-token.ts';
 import { mintToken, type MintContext } from '../registry/mint-token.ts';
 import { readJsonBody } from './api/json-body.ts';
 import type { Guard } from './guard.ts';
+import { sendJson } from './send-json.ts';
 
 const MAX_BODY_SIZE = 32 * 1024;
 
@@ -46,19 +47,4 @@ function tokenOf(body: unknown): string {
       : undefined;
   if (typeof token === 'string' && token !== '') return token;
   throw new MintError('invalid-payload', 'The body has no text under the key token.');
-}
-
-function sendJson(response: ServerResponse, status: number, value: object, isHead = false): void {
-  const body = Buffer.from(`${JSON.stringify(value)}\n`);
-  response.writeHead(status, [
-    'Content-Type',
-    'application/json',
-    'Content-Length',
-    String(body.length),
-    'Cache-Control',
-    'no-store',
-    'X-Content-Type-Options',
-    'nosniff',
-  ]);
-  response.end(isHead ? undefined : body);
 }

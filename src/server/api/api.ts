@@ -10,6 +10,7 @@ import type { Principal } from '../../registry/principal.ts';
 import { refuseCrossSite, type Guard } from '../guard.ts';
 import type { PublicationQueue } from '../options.ts';
 import { problem, ProblemError } from '../problem.ts';
+import { sendJsonText } from '../send-json.ts';
 import type { Endpoint, EndpointCall } from './endpoint.ts';
 import { EndpointTable, type EndpointMatch } from './endpoint-table.ts';
 import { readJsonBody } from './json-body.ts';
@@ -59,7 +60,7 @@ export class Api {
     const { context } = this.#options;
     if (path === OPEN_API_PATH && (method === 'GET' || method === 'HEAD')) {
       await authorize(context.db, principal, 'read', { index: context.index });
-      return sendJson(response, 200, this.#openApi(), method === 'HEAD');
+      return sendJsonText(response, 200, this.#openApi(), method === 'HEAD');
     }
     const found = this.#table.find(method === 'HEAD' ? 'GET' : method, path);
     if (!('endpoint' in found)) {
@@ -106,7 +107,7 @@ export class Api {
       return;
     }
     const text = `${JSON.stringify(endpoint.response.parse(answer))}\n`;
-    sendJson(response, endpoint.status ?? 200, text, request.method === 'HEAD');
+    sendJsonText(response, endpoint.status ?? 200, text, request.method === 'HEAD');
   }
 
   async #published(journalId: number, project: string | undefined): Promise<void> {
@@ -177,19 +178,4 @@ function queryObject(query: string): Record<string, string> {
   const object = Object.create(null) as Record<string, string>;
   for (const [name, value] of new URLSearchParams(query)) object[name] = value;
   return object;
-}
-
-function sendJson(response: ServerResponse, status: number, text: string, isHead: boolean): void {
-  const body = Buffer.from(text);
-  response.writeHead(status, [
-    'Content-Type',
-    'application/json',
-    'Content-Length',
-    String(body.length),
-    'Cache-Control',
-    'no-store',
-    'X-Content-Type-Options',
-    'nosniff',
-  ]);
-  response.end(isHead ? undefined : body);
 }
