@@ -9,6 +9,7 @@ import { openSigners } from '../keys/key-choice.ts';
 import { RegistryError } from '../registry/errors.ts';
 import { requireIndex } from '../registry/indexes.ts';
 import type { Principal } from '../registry/principal.ts';
+import { errorFields } from '../repository/errors.ts';
 import { Publisher } from '../repository/publisher.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { PosixStore } from '../storage/posix-store.ts';
@@ -82,7 +83,7 @@ export async function publishChanges(
       const publisher = new Publisher({ db, store, index, signers: keys.signers });
       await publisher.start();
       while ((await journalState(db, last)) !== 'published') {
-        if ((await publisher.publishOnce()) === undefined) await pause(LOOK_AGAIN);
+        if ((await publisher.publishOnce()) === undefined) throw heldBackError(publisher);
       }
       await publisher.close();
     } finally {
@@ -91,6 +92,19 @@ export async function publishChanges(
   } finally {
     lock.release();
   }
+}
+
+/** Nothing more can be published, and the change is not public: its project is one of those that cannot be. */
+function heldBackError({ heldBack }: Publisher): CliError {
+  const [first] = heldBack;
+  const more = heldBack.length > 1 ? ` (and ${heldBack.length - 1} more)` : '';
+  const problem =
+    first === undefined
+      ? ''
+      : `: ${first.project}${more} cannot be published. ${errorFields(first.error).error}`;
+  return new CliError('failure', `The change is stored, but not signed${problem}`, [
+    'rind fsck says what is missing; what waits is signed when it is there again',
+  ]);
 }
 
 async function waitForServer(db: Executor, journalId: number): Promise<void> {

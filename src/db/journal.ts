@@ -40,17 +40,19 @@ export async function appendJournal(db: Executor, entry: NewJournalEntry): Promi
   return row.id;
 }
 
-/** The changes that wait, oldest first. */
+/** The changes that wait, oldest first, from the one after `after` on. */
 export async function waitingJournal(
   db: Executor,
   indexId: number,
   limit: number,
+  after = 0,
 ): Promise<readonly JournalRow[]> {
   return db
     .selectFrom('journal')
     .selectAll()
     .where('index_id', '=', indexId)
     .where('publication_id', 'is', null)
+    .where('id', '>', after)
     .orderBy('id')
     .limit(limit)
     .execute();

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IndexFixture, newSigner, sha256 } from '../../test/support/index-fixture.ts';
 import { StoreClient } from '../../test/support/store-client.ts';
-import { markFileRemoved, findFile, setYanked } from '../db/files.ts';
+import { findFile, insertFile, markFileRemoved, setYanked } from '../db/files.ts';
 import { appendJournal, journalState } from '../db/journal.ts';
-import { findProject, setProjectStatus } from '../db/projects.ts';
+import { ensureProject, ensureRelease, findProject, setProjectStatus } from '../db/projects.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import type { Signer } from '../tuf/signer.ts';
 import { fsck } from './fsck.ts';
@@ -32,6 +32,26 @@ const change = async (
   await edit(row?.id ?? 0);
   return appendJournal(db, { indexId: index.id, projectId: row?.id ?? 0, kind, detail: {}, now });
 };
+
+const lostFile = (indexId: number, projectId: number, releaseId: number, filename: string, now: Date) => ({
+  index_id: indexId,
+  project_id: projectId,
+  release_id: releaseId,
+  version: '1',
+  filename,
+  packagetype: 'sdist' as const,
+  python_version: 'source',
+  length: 4,
+  sha256: sha256('lost'),
+  blake2b_256: '00'.repeat(32),
+  requires_python: null,
+  metadata_sha256: null,
+  metadata_length: null,
+  uploaded_at: now.toISOString(),
+  uploaded_by: null,
+  yanked_reason: null,
+  removed_at: null,
+});
 
 describe('Publisher', () => {
   it('makes an upload visible to a client: its page in both formats and its file', async () => {
@@ -244,6 +264,66 @@ describe('what must not be published', () => {
     expect(await journalState(fixture.db, lost)).toBe('waiting');
     expect(await publisher.publishOnce()).toBeUndefined();
     expect((await findings()).map(({ code }) => code)).toEqual(['CHANGES_WAITING']);
+  });
+
+  it('a thousand projects that cannot be published stop nobody, are named once and tried again later', async () => {
+    const warnings: Readonly<Record<string, unknown>>[] = [];
+    let elapsed = 0;
+    const log = {
+      info: () => undefined,
+      warn: (fields: (typeof warnings)[number]) => void warnings.push(fields),
+    };
+    const patient = fixture.newPublisher(undefined, { log, elapsed: () => elapsed });
+    await patient.start();
+    await writeTransaction(fixture.db, async (tx) => {
+      const { index, now } = fixture;
+      for (let number = 0; number < 1100; number++) {
+        const name = `broken${number}`;
+        const { id } = await ensureProject(tx, { indexId: index.id, name, displayName: name, now });
+        // Waits for a file that is not in the store.
+        const release = await ensureRelease(tx, {
+          indexId: index.id,
+          projectId: id,
+          version: '1',
+          coreMetadata: '{}',
+          now,
+        });
+        await insertFile(tx, lostFile(index.id, id, release.id, `${name}-1.tar.gz`, now));
+        await appendJournal(tx, { indexId: index.id, projectId: id, kind: 'upload', detail: {}, now });
+      }
+    });
+    const good = await fixture.upload('good', '1.0');
+    expect((await patient.publishOnce())?.journalIds).toEqual([good]);
+    expect(warnings.length).toBe(11);
+    expect(warnings.at(-1)).toMatchObject({ count: 1090 });
+    expect(patient.heldBack).toHaveLength(1100);
+    for (let second = 0; second < 5; second++) {
+      elapsed += 1000;
+      expect(await patient.publishOnce()).toBeUndefined();
+    }
+    expect(warnings.length).toBe(11);
+
+    // One of them is whole again, and something else of it changes: at once.
+    await fixture.store.create(
+      fixture.tree.hashed('packages/broken7/broken7-1.tar.gz', sha256('lost')),
+      new TextEncoder().encode('lost'),
+    );
+    const again = await change('broken7', 'status', (id) =>
+      setProjectStatus(fixture.db, id, 'archived', undefined),
+    );
+    expect((await patient.publishOnce())?.journalIds).toContain(again);
+    expect(patient.heldBack).toHaveLength(1099);
+    // Another one without: in its turn.
+    await fixture.store.create(
+      fixture.tree.hashed('packages/broken9/broken9-1.tar.gz', sha256('lost')),
+      new TextEncoder().encode('lost'),
+    );
+    for (let turn = 0; turn < 40; turn++) {
+      elapsed += 60_000;
+      await patient.publishOnce();
+    }
+    expect(patient.heldBack).toHaveLength(1098);
+    await patient.close();
   });
 
   it('fences a publisher whose lease another one took', async () => {

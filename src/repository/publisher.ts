@@ -18,6 +18,7 @@ import { requireFreeVersions } from './create-repository.ts';
 import { prepareDraft, snapshotEntry, type DraftContent, type PublishedState } from './draft.ts';
 import { errorFields, PublicationError } from './errors.ts';
 import { expirySettingsOf, requireSoundWindows, type ExpirySettings } from './expiry-settings.ts';
+import { HeldBackProjects, tellHeldBack, type HeldBackProject } from './held-back.ts';
 import { readOfflineRoles, type OfflineRoles } from './offline-roles.ts';
 import { OnlineKeys } from './online-keys.ts';
 import { profileNamed } from './profile.ts';
@@ -102,6 +103,7 @@ export class Publisher {
   #now: Date;
   #state: PublishedState | undefined;
   readonly #renewals: Renewals;
+  readonly #heldBack: HeldBackProjects;
   #finished: Recovery | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -120,6 +122,7 @@ export class Publisher {
     this.#expiry = options.expiry ?? expirySettingsOf(profile);
     requireSoundWindows(this.#expiry);
     this.#renewals = new Renewals(this.#expiry);
+    this.#heldBack = new HeldBackProjects(options.elapsed ?? (() => performance.now()));
     this.#keys = new OnlineKeys(options.signers);
     this.#clock = new SigningClock({
       clock: options.clock ?? (() => new Date()),
@@ -192,6 +195,11 @@ export class Publisher {
   /** When to look for renewals next: never later than the first of them is due. */
   nextRenewal(): Date {
     return this.#renewals.next;
+  }
+
+  /** Projects whose changes go on waiting, because they cannot be published as they are. */
+  get heldBack(): readonly HeldBackProject[] {
+    return this.#heldBack.all;
   }
 
   /** When the clock last jumped ahead while this publisher ran. */
@@ -314,13 +322,14 @@ export class Publisher {
   async #publishChanges(state: PublishedState): Promise<Publication | undefined> {
     const now = this.#readClock(state, earliestExpiry(state.offline));
     const due = this.#renewals.take(state, now);
-    const { failures, ...changes } = await waitingChanges(this.#db, this.#store, this.#tree, this.#index.id);
-    for (const { project, error } of failures) {
-      this.#log?.warn(
-        { index: this.#index.name, project, ...errorFields(error) },
-        'project cannot be published, its changes go on waiting',
-      );
-    }
+    const { failures, ...changes } = await waitingChanges(
+      this.#db,
+      this.#store,
+      this.#tree,
+      this.#index.id,
+      this.#heldBack,
+    );
+    tellHeldBack(this.#log, this.#index.name, failures);
     if (changes.targetChanges.length === 0 && due.length === 0) return this.#settle(changes.journalIds);
     return this.#publishContent(state, { ...changes, due }, now);
   }

@@ -7,6 +7,7 @@ import { readTransaction } from '../db/transactions.ts';
 import { packagePath, simpleHtmlPath, simpleJsonPath } from '../pypi/layout.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { PublicationError } from './errors.ts';
+import type { HeldBackProject, HeldBackProjects } from './held-back.ts';
 import { projectTargets, type ProjectTargets } from './project-targets.ts';
 import type { ServedTree } from './served-tree.ts';
 
@@ -16,8 +17,8 @@ export interface WaitingChanges {
   readonly targetChanges: readonly TargetChange[];
   readonly pages: ReadonlyMap<string, Uint8Array>;
   readonly copies: readonly { readonly from: string; readonly to: string }[];
-  /** Projects whose rows go on waiting, and why. */
-  readonly failures: readonly { readonly project: string; readonly error: unknown }[];
+  /** Projects whose rows go on waiting since now, or for another reason than before. */
+  readonly failures: readonly HeldBackProject[];
 }
 
 interface WaitingRows {
@@ -30,22 +31,41 @@ interface WaitingRows {
 /** Rows taken by one publication; more wait for the next. */
 const GROUP_LENGTH = 1000;
 
-/** Looks at the rows that wait and at the projects they speak of, in one snapshot of the database. A project that cannot be published keeps its rows waiting and stops nobody else. */
+/**
+ * Looks at the rows that wait and at the projects they speak of, in one snapshot of the database. A project that cannot be published keeps its
+ * rows waiting and stops nobody else: rows of `heldBack` do not count among those of one publication.
+ */
 export async function waitingChanges(
   db: Executor,
   store: ObjectStore,
   tree: ServedTree,
   indexId: number,
+  heldBack: HeldBackProjects,
 ): Promise<WaitingChanges> {
-  const rows = await readTransaction(db, (tx) => readRows(tx, indexId));
+  heldBack.begin();
+  const failures: HeldBackProject[] = [];
+  for (;;) {
+    const rows = await readTransaction(db, (tx) => readRows(tx, indexId, heldBack));
+    const changes = await changesOfRows(rows, store, tree, heldBack, failures);
+    if (changes.journalIds.length > 0 || rows.journal.length === 0) return { ...changes, failures };
+  }
+}
+
+async function changesOfRows(
+  rows: WaitingRows,
+  store: ObjectStore,
+  tree: ServedTree,
+  heldBack: HeldBackProjects,
+  failures: HeldBackProject[],
+): Promise<Omit<WaitingChanges, 'failures'>> {
   const failed = new Set<number>();
   const result = {
     targetChanges: [] as TargetChange[],
     pages: new Map<string, Uint8Array>(),
     copies: [] as { from: string; to: string }[],
-    failures: [] as { project: string; error: unknown }[],
   };
   for (const state of rows.states) {
+    const { id, name } = state.project;
     try {
       const targets = projectTargets(state);
       const changes = changesOf(targets, pathsOf(state, rows.removed), rows.current);
@@ -53,22 +73,39 @@ export async function waitingChanges(
       result.targetChanges.push(...changes);
       result.copies.push(...copies);
       for (const [path, bytes] of targets.pages) result.pages.set(path, bytes);
+      heldBack.release(id);
     } catch (error) {
-      failed.add(state.project.id);
-      result.failures.push({ project: state.project.name, error });
+      failed.add(id);
+      const failure = { project: name, error };
+      if (heldBack.hold(id, rows.journal.at(-1)?.id ?? 0, failure)) failures.push(failure);
     }
   }
   const journal = rows.journal.filter(({ project_id }) => project_id === null || !failed.has(project_id));
   return { journalIds: journal.map(({ id }) => id), ...result };
 }
 
-async function readRows(tx: Executor, indexId: number): Promise<WaitingRows> {
-  const journal = await waitingJournal(tx, indexId, GROUP_LENGTH);
+async function readRows(tx: Executor, indexId: number, heldBack: HeldBackProjects): Promise<WaitingRows> {
+  const journal = await takenRows(tx, indexId, heldBack);
   const projectIds = [...new Set(journal.flatMap(({ project_id }) => project_id ?? []))];
   const states = await pageStates(tx, projectIds);
   const removed = await removedFilenames(tx, projectIds);
   const paths = states.flatMap((state) => pathsOf(state, removed));
   return { journal, states, removed, current: await findTargets(tx, indexId, paths) };
+}
+
+async function takenRows(
+  tx: Executor,
+  indexId: number,
+  heldBack: HeldBackProjects,
+): Promise<readonly JournalRow[]> {
+  const taken: JournalRow[] = [];
+  let after = 0;
+  for (;;) {
+    const rows = await waitingJournal(tx, indexId, GROUP_LENGTH, after);
+    for (const row of rows) if (taken.length < GROUP_LENGTH && !heldBack.skips(row)) taken.push(row);
+    after = rows.at(-1)?.id ?? after;
+    if (rows.length < GROUP_LENGTH || taken.length === GROUP_LENGTH) return taken;
+  }
 }
 
 /** Every target path that the project has or ever had. */

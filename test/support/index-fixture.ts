@@ -20,7 +20,7 @@ import {
 import type { BinsLayoutName } from '../../src/ceremony/plan.ts';
 import { createRepository, type SignedOfflineRoles } from '../../src/repository/create-repository.ts';
 import { profileNamed } from '../../src/repository/profile.ts';
-import { Publisher } from '../../src/repository/publisher.ts';
+import { Publisher, type PublisherOptions } from '../../src/repository/publisher.ts';
 import { ServedTree } from '../../src/repository/served-tree.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { PosixStore } from '../../src/storage/posix-store.ts';
@@ -192,9 +192,12 @@ export class IndexFixture {
     });
   }
 
-  newPublisher(signers: readonly Signer[] = [this.online]): Publisher {
+  newPublisher(
+    signers: readonly Signer[] = [this.online],
+    options: Partial<PublisherOptions> = {},
+  ): Publisher {
     const { db, store, index, clock } = this;
-    return new Publisher({ db, store, index, signers, clock });
+    return new Publisher({ db, store, index, signers, clock, ...options });
   }
 
   async startedPublisher(): Promise<Publisher> {

@@ -10,6 +10,7 @@ import type { ProjectPage } from '../../pypi/project-page.ts';
 import { parseProjectJson } from '../../pypi/simple.ts';
 import { targetFileName } from '../../tuf/layout.ts';
 import { sha256Hex } from '../project-targets.ts';
+import { HeldBackProjects } from '../held-back.ts';
 import { waitingChanges } from '../waiting-changes.ts';
 import type { Comparison, Difference } from './comparison.ts';
 import { RecoveryError } from './errors.ts';
@@ -134,7 +135,7 @@ async function dropUnknown(
 /** The table of targets, the pages and the copies as the rows now are: every bin is signed from it next, so no snapshot lists anything between. */
 async function settleTargets({ db, store, tree, indexId }: GoodProjectContext): Promise<void> {
   for (;;) {
-    const changes = await waitingChanges(db, store, tree, indexId);
+    const changes = await waitingChanges(db, store, tree, indexId, new HeldBackProjects(() => 0));
     const [failure] = changes.failures;
     if (failure !== undefined)
       throw new RecoveryError('CANNOT_PROCEED', `The project ${failure.project} cannot be restored.`, {
