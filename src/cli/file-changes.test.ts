@@ -31,6 +31,18 @@ describe('FileChanges', () => {
     expect(await changes.undo()).toEqual([]);
   });
 
+  it('lets nobody else read the secret path in a pip.conf that others could read before', async () => {
+    const path = join(folder, 'pip.conf');
+    await writeFile(path, 'mine');
+    await chmod(path, 0o644);
+    for (const content of ['http://127.0.0.1:1/secret/', 'http://127.0.0.1:2/secret/']) {
+      await changes.replace(path, content);
+      expect((await stat(path)).mode & 0o777).toBe(0o600);
+    }
+    await changes.undo();
+    expect((await stat(path)).mode & 0o777).toBe(0o644);
+  });
+
   it('removes what was not there before', async () => {
     const path = join(folder, 'new', 'uv.toml');
     await changes.replace(path, 'x');
@@ -111,6 +123,24 @@ describe('the settings of installers', () => {
       '',
     ]);
     expect(pip?.edit('', url)).toBe(`[global]\nindex-url = ${url}\n`);
+  });
+
+  it('take out an extra index that is written as --extra-index-url or indented (pip)', () => {
+    const edited = (text: string): string => pip?.edit(text, url) ?? '';
+    expect(edited('[global]\n--extra-index-url = https://evil.example/\n')).toBe(
+      `[global]\nindex-url = ${url}\n# rind: --extra-index-url = https://evil.example/\n`,
+    );
+    expect(
+      edited('[global]\n  extra_index_url: https://evil.example/\n  # x\n     https://worse.example/\n'),
+    ).toBe(
+      `[global]\n  index-url = ${url}\n# rind:   extra_index_url: https://evil.example/\n  # x\n# rind:      https://worse.example/\n`,
+    );
+    // Nothing of another option becomes part of ours, and nothing of ours part of another.
+    expect(edited('[global]\n  timeout = 5\n  find-links = /srv\nretries = 1\n')).toBe(
+      `[global]\n  index-url = ${url}\n  timeout = 5\n# rind:   find-links = /srv\nretries = 1\n`,
+    );
+    expect(edited('[GLOBAL]\ntimeout = 5\n')).toBe(`[GLOBAL]\ntimeout = 5\n\n[global]\nindex-url = ${url}\n`);
+    expect(edited('[global]\ntimeout =\n  index-url = 5\n')).toContain('\n  index-url = 5\n');
   });
 
   it('keep everything but what goes around the index (uv, pdm)', () => {

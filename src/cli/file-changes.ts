@@ -48,7 +48,7 @@ export class FileChanges {
         'rind client setup --undo',
       ]);
     }
-    const mode = (await stat(target).catch(() => undefined))?.mode ?? 0o600;
+    const mode = earlier?.mode ?? (await stat(target).catch(() => undefined))?.mode ?? 0o600;
     const change: FileChange = {
       path: target,
       before: earlier === undefined ? (before?.toString('base64') ?? null) : earlier.before,
@@ -57,7 +57,8 @@ export class FileChanges {
     };
     await this.#write([...known.filter((each) => each.path !== target), change]);
     await mkdir(dirname(target), { recursive: true });
-    await writeWhole(target, Buffer.from(content, 'utf8'), change.mode);
+    // The path in the address of the proxy is a secret of this user.
+    await writeWhole(target, Buffer.from(content, 'utf8'), change.mode & 0o700);
   }
 
   /** What stood in a file before the first change, if there was one. */

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, EnvHttpProxyAgent, fetch, type Dispatcher, type Response } from 'undici';
+import { isLoopback } from '../proxy/index-url.ts';
 import { netrcAuthorization } from '../proxy/netrc.ts';
 import {
   parseForeignList,
@@ -126,8 +127,7 @@ function shown(address: string): string {
 }
 
 function isHere(address: string): boolean {
-  const { hostname } = new URL(address);
-  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  return isLoopback(new URL(address).hostname);
 }
 
 function credentials(

@@ -135,6 +135,24 @@ describe('refuseArguments with requirements files', () => {
     }
   });
 
+  it('follows an inclusion that is cut short or hidden behind another option of its line', async () => {
+    await write('c.txt', '--extra-index-url file:///srv\n');
+    for (const line of [
+      '--requirem c.txt',
+      '--cons=c.txt',
+      '--pre -r c.txt',
+      '--no-index --require c.txt -q',
+      '-rc.txt',
+    ]) {
+      await write('a.txt', `flask\n${line}\n`);
+      expect([line, await refusal(`pip install -r ${folder}/a.txt`)]).toEqual([
+        line,
+        expect.stringContaining('c.txt, line 1: --extra-index-url'),
+      ]);
+    }
+    expect(await refusal(`pip install --requir ${folder}/c.txt`)).toContain('c.txt, line 1');
+  });
+
   it('follows files that files include, and those the environment names', async () => {
     await write('a.txt', '-r sub.txt\n');
     await write('sub.txt', '--requirement=c.txt\n');

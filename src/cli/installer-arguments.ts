@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { readRequirementsFiles } from './requirements-file.ts';
+import { includedPaths, readRequirementsFiles } from './requirements-file.ts';
 
 /** What an installer is called with, as far as the check of its arguments needs it. */
 export interface InstallerCommand {
@@ -217,16 +217,8 @@ const LINE = 'take the line out: rind sees only what is fetched over http and ht
 
 /** The requirements and constraints files that pip's arguments name. */
 function requirementsPaths(args: readonly string[]): string[] {
-  const paths: string[] = [];
-  for (const [index, arg] of args.entries()) {
-    const long = /^--(?:requirements?|constraints?|build-constraints?|req?\w*|cons\w*)(?:=(.*))?$/.exec(arg);
-    const short = /^-[A-Za-z]*?[rc](.*)$/.exec(arg);
-    const match = long ?? (arg.startsWith('--') ? null : short);
-    if (match === null) continue;
-    const path = match[1] || args[index + 1];
-    if (path !== undefined) paths.push(path);
-  }
-  return paths;
+  const clusters = args.map((arg) => arg.replace(/^-[A-Za-z]*?([rc])/, '-$1'));
+  return includedPaths(clusters);
 }
 
 function requirementsPathsOf(environment: NodeJS.ProcessEnv): string[] {

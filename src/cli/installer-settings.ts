@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { parse, stringify, type TomlTable } from 'smol-toml';
 import { CliError } from './cli-error.ts';
+import { readPipConfiguration } from './pip-configuration.ts';
 
 /** A configuration file of an installer and what has to stand in it. */
 export interface InstallerSettings {
@@ -43,20 +44,22 @@ export function installerHints(indexUrl: string): readonly string[] {
 
 const AROUND_PIP = /^(?:index-url|extra-index-url|find-links|no-index|trusted-host|pypi-url|proxy)$/;
 
-/** pip.conf (configparser): every section can hold every option, and a value goes on in lines that are indented. */
+/** pip.conf: every section can hold every option. */
 function editPip(before: string, indexUrl: string): string {
   const lines: string[] = [];
-  let isTakenOut = false;
-  for (const line of before === '' ? [] : before.replace(/\n$/, '').split('\n')) {
-    const isContinued = /^\s+\S/.test(line);
-    const [, option = ''] = /^([A-Za-z_-]+)\s*[=:]/.exec(line) ?? [];
-    if (!isContinued) isTakenOut = AROUND_PIP.test(option.toLowerCase().replaceAll('_', '-'));
-    lines.push(isTakenOut && line.trim() !== '' ? `# rind: ${line}` : line);
+  let place: number | undefined;
+  let indent: string | undefined;
+  for (const line of readPipConfiguration(before)) {
+    const isAround = (line.kind === 'option' || line.kind === 'continuation') && AROUND_PIP.test(line.option);
+    lines.push(isAround ? `# rind: ${line.text}` : line.text);
+    if (line.section !== 'global') continue;
+    if (line.kind === 'section') place ??= lines.length;
+    // Indented less than the next option, ours would swallow it.
+    if (line.kind === 'option') indent ??= line.indent;
   }
-  const setting = `index-url = ${indexUrl}`;
-  const section = lines.findIndex((line) => /^\[global\]\s*$/i.test(line));
-  if (section === -1) lines.push(...(lines.length > 0 ? [''] : []), '[global]', setting);
-  else lines.splice(section + 1, 0, setting);
+  const setting = `${indent ?? ''}index-url = ${indexUrl}`;
+  if (place === undefined) lines.push(...(lines.length > 0 ? [''] : []), '[global]', setting);
+  else lines.splice(place, 0, setting);
   return `${lines.join('\n')}\n`;
 }
 

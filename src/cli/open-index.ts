@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { parseIndexUrl } from '../proxy/index-url.ts';
+import { isLoopback, parseIndexUrl } from '../proxy/index-url.ts';
 import { netrcAuthorization } from '../proxy/netrc.ts';
 import { cacheFolder, stateFolder, TrustStore, type TrustedIndex } from '../proxy/trust-store.ts';
 import { VerifiedFiles } from '../proxy/verified-files.ts';
@@ -33,7 +33,7 @@ export interface OpenFetcher extends Fetcher {
  */
 export function openFetcher(indexUrl: string): OpenFetcher {
   const { hostname, origin, protocol } = new URL(indexUrl);
-  const isHere = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  const isHere = isLoopback(hostname);
   const settings = { userAgent: 'rind', useEnvironmentProxy: !isHere };
   const plain = new HttpFetcher(settings);
   const authorization =

@@ -33,8 +33,7 @@ export async function* readRequirementsFiles(
     const replaced = replaceVariables(line.text, environment);
     const words = splitWords(replaced);
     yield { path, number: line.number, text: replaced, words };
-    const included = includedPath(words);
-    if (included !== undefined)
+    for (const included of includedPaths(words))
       yield* readRequirementsFiles(resolveBeside(path, included), environment, seen);
   }
 }
@@ -76,11 +75,27 @@ function splitWords(text: string): string[] {
   return (text.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? []).map((word) => word.replaceAll(/["']/g, ''));
 }
 
-function includedPath(words: readonly string[]): string | undefined {
-  const [first = '', second] = words;
-  const match = /^(?:-[rc]|--requirement|--constraint)(?:=?(.+))?$/.exec(first);
-  return match === null ? undefined : (match[1] ?? second);
+/**
+ * The files that words name as requirements or constraints: options stand anywhere on a line, and optparse takes every
+ * beginning of a long option.
+ */
+export function includedPaths(words: readonly string[]): string[] {
+  const paths: string[] = [];
+  for (const [position, word] of words.entries()) {
+    const [, short] = /^-[rc]=?(.*)$/.exec(word) ?? [];
+    const [, name = '', long] = /^(--[a-z-]+)(?:=(.*))?$/.exec(word) ?? [];
+    if (short === undefined && !isInclusion(name)) continue;
+    const path = (short ?? long) || words[position + 1];
+    if (path !== undefined) paths.push(path);
+  }
+  return paths;
 }
+
+function isInclusion(option: string): boolean {
+  return option.length > 2 && INCLUSIONS.some((inclusion) => inclusion.startsWith(option));
+}
+
+const INCLUSIONS = ['--requirements', '--constraints', '--build-constraints'];
 
 function resolveBeside(path: string, included: string): string {
   const isUrl = /^[a-z][a-z0-9+.-]+:/i.test(included);

@@ -11,18 +11,20 @@ export function combineSettings(project: TrustSettings, user: TrustSettings): Tr
   for (const [pattern, url] of user.routes) refuseOthers(pattern, url, project, user);
   refuseOtherAgreements(project, user);
   const known = new Set(project.indexes.map(({ url }) => url));
+  // Rules alone do not say that names come from nowhere.
+  const isSilent = project.indexes.length === 0;
   const pins = new Map(user.indexes.map(({ url, rootSha256 }) => [url, rootSha256]));
   return {
     path: project.path,
     indexes: [
       // Whom the user trusts at a URL is not for a project to replace.
       ...project.indexes.map((index) => ({ ...index, rootSha256: pins.get(index.url) ?? index.rootSha256 })),
-      ...user.indexes.filter(({ url, projects }) => projects !== undefined && !known.has(url)),
+      ...user.indexes.filter(({ url, projects }) => (isSilent || projects !== undefined) && !known.has(url)),
     ],
     routes: new Map([...project.routes, ...user.routes]),
     agreements: new Map([...project.agreements, ...user.agreements]),
     rules: [...project.rules, ...user.rules],
-    defaultIndex: project.defaultIndex,
+    defaultIndex: isSilent ? user.defaultIndex : project.defaultIndex,
     unknownHosts: strictest(project.unknownHosts, user.unknownHosts ?? impliedBy(user)),
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { IndexUrlError, parseIndexUrl } from './index-url.ts';
+import { IndexUrlError, isLoopback, parseIndexUrl } from './index-url.ts';
 
 function refusal(text: string): string {
   try {
@@ -51,5 +51,20 @@ describe('parseIndexUrl', () => {
     expect(refusal('')).toBe('not-a-url');
     expect(refusal('file:///srv/index')).toBe('not-a-url');
     expect(refusal('ftp://example.org/')).toBe('unsupported-scheme');
+  });
+});
+
+describe('isLoopback', () => {
+  it('is not fooled by a host that only begins like this machine, which would be sent credentials in plain text', () => {
+    for (const host of [
+      '127.evil.example',
+      '127.0.0.1.evil.example',
+      'localhost.evil.example',
+      '128.0.0.1',
+      '127.1.2',
+    ])
+      expect(isLoopback(host), host).toBe(false);
+    for (const host of ['127.0.0.1', '127.3.2.1', 'localhost', '[::1]'])
+      expect(isLoopback(host), host).toBe(true);
   });
 });

@@ -49,7 +49,8 @@ export function parseIndexUrl(text: string, options: { readonly allowUnencrypted
   return url.href;
 }
 
-function isLoopback(hostname: string): boolean {
+/** Whether a host of a URL is this machine: `127.evil.example` is not, although it begins like one. */
+export function isLoopback(hostname: string): boolean {
   return (
     hostname === 'localhost' || hostname === '[::1]' || (isIPv4(hostname) && hostname.startsWith('127.'))
   );

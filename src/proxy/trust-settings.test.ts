@@ -167,6 +167,22 @@ describe('the settings of a project beside those of its user', () => {
     });
   });
 
+  it('leave a project that names rules and no index to the index of its user', () => {
+    const users = settings(index('mine') + index('acme', 'projects = ["acme-*"]'));
+    const rules = settings('[[rule]]\nprojects = ["acme-*"]\nlocked = true\n');
+    const combined = combineSettings(rules, users);
+    expect(policyOf(combined).routeOf('flask')).toBe('https://mine.example/');
+    expect(policyOf(combined).rulesOf('acme-x')).toMatchObject({
+      locked: true,
+      index: 'https://acme.example/',
+    });
+    expect(combined.indexes.map(({ name }) => name)).toEqual(['mine', 'acme']);
+    // A project that does name one has said where all names come from.
+    expect(
+      policyOf(combineSettings(settings(index('public', 'projects = ["x"]')), users)).routeOf('flask'),
+    ).toBeUndefined();
+  });
+
   it('trust the root that the user pinned, not another one that the project pins for the same URL', () => {
     const project = settings(
       (index('public') + index('acme', 'projects = ["acme-*"]')).replaceAll(SHA, 'ee'.repeat(32)),
