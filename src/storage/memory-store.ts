@@ -1,6 +1,6 @@
 import { Readable, Writable } from 'node:stream';
 import { StorageError } from './errors.ts';
-import { checkObjectKey, checkObjectPrefix } from './object-key.ts';
+import { checkObjectKey, checkObjectPrefix, PRIVATE_PREFIX } from './object-key.ts';
 import type {
   ByteRange,
   CreateOutcome,
@@ -115,7 +115,10 @@ export class MemoryStore implements ObjectStore {
 
   async *list(prefix: string): AsyncIterable<ListedObject> {
     checkObjectPrefix(prefix);
-    const keys = [...this.#objects.keys()].filter((key) => key.startsWith(prefix));
+    const keys = [...this.#objects.keys()].filter(
+      (key) =>
+        key.startsWith(prefix) && (prefix.startsWith(PRIVATE_PREFIX) || !key.startsWith(PRIVATE_PREFIX)),
+    );
     // Segment by segment, as folders are listed: the `/` sorts before everything.
     const bySegment = new Map(keys.map((key) => [key.replaceAll('/', '\0'), key]));
     for (const segments of [...bySegment.keys()].toSorted()) {

@@ -1,5 +1,8 @@
 import { StorageError } from './errors.ts';
 
+/** Keys that begin so are no part of what the web serves: the index alone reads them. No listing shows them unless it is asked for them. */
+export const PRIVATE_PREFIX = 'private/';
+
 const MAX_KEY_BYTES = 1024;
 /** The limit of file names on the file systems that matter. */
 const MAX_SEGMENT_BYTES = 255;

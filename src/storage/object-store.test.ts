@@ -49,6 +49,18 @@ describe.each([
     store = await openStore();
   });
 
+  it('keeps private objects out of every listing but that of private ones, and links them out', async () => {
+    await store.create('private/staged/a', bytesOf('secret'));
+    await store.create('packages/b', bytesOf('public'));
+    expect(await keysOf(store, '')).toEqual(['packages/b']);
+    expect(await keysOf(store, 'p')).toEqual(['packages/b']);
+    expect(await keysOf(store, 'private/')).toEqual(['private/staged/a']);
+    expect(await store.copy('private/staged/a', 'packages/a')).toBe('created');
+    await store.remove('private/staged/a');
+    expect(await textOf(store, 'packages/a')).toBe('secret');
+    expect(await keysOf(store, 'private/')).toEqual([]);
+  });
+
   it('says undefined of what is absent, also below an object and above one', async () => {
     await store.create('a/b', bytesOf('x'));
     for (const key of ['c', 'a', 'a/b/c', 'a/c']) {

@@ -63,7 +63,8 @@ export interface ListedObject {
 }
 
 /**
- * Bytes by key. Keys are relative paths with `/` (see `object-key.ts`); the tree of keys is what the web serves.
+ * Bytes by key. Keys are relative paths with `/` (see `object-key.ts`); the tree of keys is what the web serves, but for those
+ * that begin with `private/`.
  * Every writing method is atomic (a reader sees the old object, the new one or none, never a part) and durable when it resolves.
  * All methods throw `StorageError`.
  */
@@ -96,7 +97,7 @@ export interface ObjectStore {
   copyOver(from: string, to: string): Promise<void>;
   /** Absent is fine. */
   remove(key: string): Promise<void>;
-  /** Every object whose key begins with `prefix`, in ascending order of keys (code units of each path segment). */
+  /** Every object whose key begins with `prefix`, in ascending order of keys (code units of each path segment); private ones only where the prefix is. */
   list(prefix: string): AsyncIterable<ListedObject>;
   temporary(): Promise<TemporaryObject>;
 }

@@ -63,6 +63,14 @@ describe('PosixStore', () => {
     expect(await readFile(join(root, 'simple/a/index.html'), 'utf8')).toBe('x');
   });
 
+  it('keeps private objects beside what the web serves, in a folder for itself', async () => {
+    const store = await PosixStore.open({ root, temporaryFolder });
+    await store.create('private/staged/a', bytesOf('x'));
+    expect(await readdir(root)).toEqual([]);
+    expect((await stat(join(folder, 'private'))).mode & 0o777).toBe(0o700);
+    expect(await readFile(join(folder, 'private/staged/a'), 'utf8')).toBe('x');
+  });
+
   it('leaves no temporary file behind', async () => {
     const store = await PosixStore.open({ root, temporaryFolder });
     await writeEverything(store);

@@ -23,7 +23,7 @@ import { PosixTemporaryObject } from './posix-temporary.ts';
 import { PosixWriter, unlinkQuietly } from './posix-writer.ts';
 
 export interface PosixStoreOptions {
-  /** The folder that the web serves; folders 0755 and files 0644 below it. Made when absent. */
+  /** The folder that the web serves; folders 0755 and files 0644 below it. Made when absent. Private objects lie in `private` beside it, 0700. */
   readonly root: string;
   /** Where files grow before they get a key; on the same file system as `root`, not below it. Made with mode 0700 when absent. */
   readonly temporaryFolder: string;
@@ -299,7 +299,7 @@ export class PosixStore implements ObjectStore {
 
   /** `folder` is '' or ends with `/`. */
   async *#listFolder(folder: string, prefix: string): AsyncGenerator<ListedObject> {
-    const entries = await readdir(join(this.#root, folder), { withFileTypes: true }).catch(
+    const entries = await readdir(this.#writer.path(folder), { withFileTypes: true }).catch(
       (error: unknown) => {
         if (isAbsent(error)) return [];
         throw toStorageError(error, `list ${folder}`);

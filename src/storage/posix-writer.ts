@@ -9,10 +9,12 @@ import { eachBounded } from './bounded.ts';
 import { StorageError } from './errors.ts';
 import type { FaultInjector } from './fault-injector.ts';
 import type { CreateOutcome } from './object-store.ts';
+import { PRIVATE_PREFIX } from './object-key.ts';
 import { systemErrorCode } from './posix-error.ts';
 
 const FILE_MODE = 0o644;
 const FOLDER_MODE = 0o755;
+const PRIVATE_MODE = 0o700;
 const FOLDERS_REMEMBERED = 65_536;
 /** Files written in one go before other work of the thread gets its turn. */
 const BULK_SLICE = 64;
@@ -42,6 +44,7 @@ interface FolderSync {
  */
 export class PosixWriter {
   readonly #root: string;
+  readonly #beside: string;
   readonly #temporaryFolder: string;
   readonly #faults: FaultInjector | undefined;
   readonly #durableFolders = new Set<string>();
@@ -53,14 +56,15 @@ export class PosixWriter {
 
   constructor({ root, temporaryFolder, faults }: PosixWriterOptions) {
     this.#root = root;
+    this.#beside = dirname(root);
     this.#temporaryFolder = temporaryFolder;
     this.#temporaryPrefix = join(temporaryFolder, `${process.pid}-${randomBytes(12).toString('hex')}`);
     this.#faults = faults;
   }
 
-  /** The path of a key. */
+  /** The path of a key; private ones lie beside the root. */
   path(key: string): string {
-    return join(this.#root, key);
+    return join(key.startsWith(PRIVATE_PREFIX) ? this.#beside : this.#root, key);
   }
 
   async createTemporary(): Promise<TemporaryFile> {
@@ -272,12 +276,12 @@ export class PosixWriter {
 
   /** Makes a folder and those above it, durable up to the root. Also an existing one may not be durable yet: its maker may have died before the sync. */
   async #ensureFolder(folder: string): Promise<void> {
-    if (folder === this.#root || this.#durableFolders.has(folder)) return;
+    if (folder === this.#root || folder === this.#beside || this.#durableFolders.has(folder)) return;
     const parent = dirname(folder);
     await this.#ensureFolder(parent);
     this.#begin('create a folder');
     try {
-      await mkdir(folder, FOLDER_MODE);
+      await mkdir(folder, dirname(folder) === this.#beside ? PRIVATE_MODE : FOLDER_MODE);
     } catch (error) {
       if (systemErrorCode(error) !== 'EEXIST') throw error;
     }
