@@ -12,7 +12,11 @@ export type JournalKind =
   | 'transfer'
   | 'promote'
   | 'retention'
-  | 'render';
+  | 'render'
+  | 'claim'
+  | 'publish'
+  | 'unclaim'
+  | 'takedown';
 
 export interface NewJournalEntry {
   readonly indexId: number;

@@ -8,6 +8,8 @@ import { evidence } from './migrations/0003-evidence.ts';
 import { publicationHolds } from './migrations/0007-publication-holds.ts';
 import { attestationsAndWebhooks } from './migrations/0008-attestations-and-webhooks.ts';
 import { sentReminders } from './migrations/0009-sent-reminders.ts';
+import { claims } from './migrations/0010-claims.ts';
+import { stagingAndTakedowns } from './migrations/0011-staging-and-takedowns.ts';
 import { running } from './migrations/0006-running.ts';
 import { targetImports } from './migrations/0007-target-imports.ts';
 import type { Schema } from './schema.ts';
@@ -24,6 +26,8 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0007-target-imports': targetImports,
   '0008-attestations-and-webhooks': attestationsAndWebhooks,
   '0009-sent-reminders': sentReminders,
+  '0010-claims': claims,
+  '0011-staging-and-takedowns': stagingAndTakedowns,
 };
 
 /** Brings the tables up to date, all or nothing. Throws NEWER_SCHEMA when a later version of Rind was here, MIGRATION_FAILED otherwise. */

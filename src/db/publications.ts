@@ -1,10 +1,11 @@
 import { sql } from 'kysely';
 import { chunked } from './chunked.ts';
+import { forgetReplacedRoles } from './claims.ts';
 import { DatabaseError } from './errors.ts';
 import { takeJournal } from './journal.ts';
 import { requireLease } from './leases.ts';
 import type { Executor, PublicationRow, RoleVersionRow } from './schema.ts';
-import { targetPathPrefix } from './targets.ts';
+import { CLAIMED_PREFIX, targetPathPrefix } from './targets.ts';
 import { enqueueDeliveries } from './webhooks.ts';
 
 export interface ReservedRole {
@@ -15,10 +16,15 @@ export interface ReservedRole {
   readonly expires: Date;
 }
 
-/** `target` undefined: the target of that path goes. */
+/**
+ * `target` undefined: the target of that path goes. One that moves from a bin to the role of a claimed project goes there and comes here:
+ * two changes of one path.
+ */
 export interface TargetChange {
   readonly path: string;
   readonly target: { readonly length: number; readonly sha256: string } | undefined;
+  /** It is listed by the role of its project, not by a bin. */
+  readonly isClaimed?: boolean;
 }
 
 export interface Reservation {
@@ -148,11 +154,11 @@ async function insertTargetChanges(tx: Executor, id: number, reservation: Reserv
     await tx
       .insertInto('target_changes')
       .values(
-        part.map(({ path, target }) => ({
+        part.map(({ path, target, isClaimed }) => ({
           publication_id: id,
           index_id: reservation.indexId,
           path,
-          path_prefix: targetPathPrefix(path),
+          path_prefix: isClaimed === true ? CLAIMED_PREFIX : targetPathPrefix(path),
           length: target?.length ?? null,
           sha256: target?.sha256 ?? null,
         })),
@@ -218,13 +224,14 @@ export async function projectIdsOf(db: Executor, publicationId: number): Promise
 export async function targetChangesOf(db: Executor, publicationId: number): Promise<readonly TargetChange[]> {
   const rows = await db
     .selectFrom('target_changes')
-    .select(['path', 'length', 'sha256'])
+    .select(['path', 'path_prefix', 'length', 'sha256'])
     .where('publication_id', '=', publicationId)
     .orderBy('path')
     .execute();
-  return rows.map(({ path, length, sha256 }) => ({
+  return rows.map(({ path, path_prefix, length, sha256 }) => ({
     path,
     target: length === null || sha256 === null ? undefined : { length, sha256 },
+    ...(path_prefix === CLAIMED_PREFIX ? { isClaimed: true } : {}),
   }));
 }
 
@@ -264,6 +271,7 @@ export async function finishPublication(
     update projects set last_serial = (
       select max(id) from journal where publication_id = ${publicationId} and project_id = projects.id)
     where id in (select project_id from journal where publication_id = ${publicationId})`.execute(tx);
+  await forgetReplacedRoles(tx, publicationId);
   await enqueueDeliveries(tx, publicationId, now);
   await tx.deleteFrom('target_changes').where('publication_id', '=', publicationId).execute();
   return publication;
