@@ -68,6 +68,7 @@ export async function serve(options: ServeOptions): Promise<ExitCode> {
   const database = await openDatabase({
     path: folder.database,
     thread: true,
+    onFailure: (error) => stop.fail(error),
     ...(faults === undefined ? {} : { beforeCommit: () => faults.before('commit') }),
   });
   try {

@@ -14,6 +14,8 @@ export interface OpenDatabaseOptions {
   readonly thread?: boolean;
   /** Called before each commit of a write: the seam of fault injection. Throwing rolls back. */
   readonly beforeCommit?: () => void;
+  /** Called once when the medium failed under a write, or the thread ended: every later write fails, and the process is to be started again. */
+  readonly onFailure?: (failure: DatabaseError) => void;
 }
 
 export interface Database {
@@ -24,11 +26,11 @@ export interface Database {
 
 /** Opens the database file and brings its tables up to date. Throws DatabaseError. */
 export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
-  const { path, thread = false, beforeCommit } = options;
+  const { path, thread = false, beforeCommit, onFailure } = options;
   await createDatabaseFile(path);
   const [writerRunner, readerRunner] = await startRunners(thread);
   const db = new Kysely<Schema>({
-    dialect: new SqliteDialect({ path, writerRunner, readerRunner, beforeCommit }),
+    dialect: new SqliteDialect({ path, writerRunner, readerRunner, beforeCommit, onFailure }),
   });
   try {
     await migrate(db);

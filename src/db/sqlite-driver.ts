@@ -24,6 +24,8 @@ export interface SqliteDriverOptions {
   /** May be the same as `writerRunner`. */
   readonly readerRunner: SqliteRunner;
   readonly beforeCommit: (() => void) | undefined;
+  /** Told once when nothing can be written any more: only a new process can know what is on the disk. */
+  readonly onFailure: ((failure: DatabaseError) => void) | undefined;
 }
 
 /**
@@ -51,8 +53,9 @@ export class SqliteDriver implements Driver {
 
   async acquireConnection(): Promise<DatabaseConnection> {
     return new RoutedConnection(
-      (sql, parameters) => this.#open(this.#reader).execute(sql, parameters),
+      (sql, parameters) => this.#noticeDeath(() => this.#open(this.#reader).execute(sql, parameters)),
       (sql, parameters) => this.#writeOnce(sql, parameters),
+      (attempt) => this.#noticeFailure(attempt),
     );
   }
 
@@ -72,7 +75,9 @@ export class SqliteDriver implements Driver {
     await this.#writing.lock();
     try {
       this.#requireHealthy();
-      await this.#patiently(() => this.#open(this.#writer).execute('begin immediate', []));
+      await this.#noticeFailure(() =>
+        this.#patiently(() => this.#open(this.#writer).execute('begin immediate', [])),
+      );
     } catch (error) {
       this.#writing.unlock();
       throw error;
@@ -91,7 +96,8 @@ export class SqliteDriver implements Driver {
     try {
       await session.execute('rollback', []);
     } catch (error) {
-      // After a full disk or a failed write SQLite has rolled back by itself.
+      // After a full disk or a failed write SQLite has rolled back by itself; after a failure nothing is written any more.
+      if (this.#failure !== undefined) return;
       if (!(error instanceof Error) || !error.message.includes('no transaction is active')) throw error;
     }
   }
@@ -144,19 +150,37 @@ export class SqliteDriver implements Driver {
     }
   }
 
+  /** For everything that writes. Throws WRITE_FAILED in place of an I/O error: callers must not take it for one that passes. */
   async #noticeFailure<T>(attempt: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#noticeDeath(attempt);
+    } catch (cause) {
+      if (!isInputOutputError(cause)) throw cause;
+      throw this.#fail(
+        new DatabaseError(
+          'WRITE_FAILED',
+          `The database ${this.#options.path} could not be written, what is on the disk is unknown; mend the disk and start again.`,
+          { cause },
+        ),
+      );
+    }
+  }
+
+  async #noticeDeath<T>(attempt: () => Promise<T>): Promise<T> {
     try {
       return await attempt();
     } catch (error) {
-      if (isInputOutputError(error)) {
-        this.#failure = new DatabaseError(
-          'WRITE_FAILED',
-          `The database ${this.#options.path} could not be written, what is on the disk is unknown; mend the disk and start again.`,
-          { cause: error },
-        );
-      }
+      if (error instanceof DatabaseError && error.code === 'THREAD_DIED') throw this.#fail(error);
       throw error;
     }
+  }
+
+  #fail(failure: DatabaseError): DatabaseError {
+    if (this.#failure === undefined) {
+      this.#failure = failure;
+      this.#options.onFailure?.(failure);
+    }
+    return this.#failure;
   }
 
   #requireHealthy(): void {
@@ -175,16 +199,19 @@ interface BoundTransaction {
 }
 
 type Execute = SqliteSession['execute'];
+type NoticeFailure = <T>(attempt: () => Promise<T>) => Promise<T>;
 
 /** What kysely takes for a connection: statements of a transaction go to its session, others where they belong. */
 class RoutedConnection implements DatabaseConnection {
   readonly #read: Execute;
   readonly #write: Execute;
+  readonly #noticeFailure: NoticeFailure;
   #transaction: BoundTransaction | undefined;
 
-  constructor(read: Execute, write: Execute) {
+  constructor(read: Execute, write: Execute, noticeFailure: NoticeFailure) {
     this.#read = read;
     this.#write = write;
+    this.#noticeFailure = noticeFailure;
   }
 
   bind(transaction: BoundTransaction): void {
@@ -219,7 +246,9 @@ class RoutedConnection implements DatabaseConnection {
   #route(isSelect: boolean): Execute {
     const transaction = this.#transaction;
     if (transaction !== undefined) {
-      return (sql, parameters) => transaction.session.execute(sql, parameters);
+      const { session, writes } = transaction;
+      if (!writes) return (sql, parameters) => session.execute(sql, parameters);
+      return (sql, parameters) => this.#noticeFailure(() => session.execute(sql, parameters));
     }
     return isSelect ? this.#read : this.#write;
   }

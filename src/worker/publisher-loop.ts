@@ -37,7 +37,13 @@ export interface PublisherLoopOptions {
  */
 const LONGEST_SLEEP = 1000;
 /** Errors after which only a new process may publish. */
-const FATAL_CODES: ReadonlySet<string> = new Set(['LEASE_LOST', 'CLOSED', 'SYNC_FAILED']);
+const FATAL_CODES: ReadonlySet<string> = new Set([
+  'LEASE_LOST',
+  'CLOSED',
+  'SYNC_FAILED',
+  'WRITE_FAILED',
+  'THREAD_DIED',
+]);
 
 /**
  * Keeps one publisher at work: publishes when woken and when renewals come due. A failure leaves the changes waiting and is tried again

@@ -2,6 +2,7 @@
  * Preloaded (LD_PRELOAD) between a process and the C library: sees every call that changes a watched folder, SQLite's own calls too, and
  * fails the k-th of them. Controlled by opening paths that begin with "/rind-faults:", which never exist:
  *   /rind-faults:watch:KIND:K:FOLDER      from now on; KIND is count, kill, eio or enospc; counts from 1
+ *   /rind-faults:fail:KIND:K              from now on, with the files that are watched already
  *   /rind-faults:log:FILE                 also appends every call that changed something to FILE (disk-image.ts reads it)
  *   /rind-faults:mark:TEXT                a mark in that log
  *   /rind-faults:count:FILE               writes the number of calls so far and the number of the failed ones to FILE
@@ -105,6 +106,10 @@ static int fails(int allocates) {
 /* The first write on a full disk still finds some space. */
 static int is_first_on_full_disk(void) { return kind == FULL && seen + 1 == at; }
 
+static enum kind kind_named(const char *name) {
+  return name[0] == 'k' ? KILL : name[1] == 'i' ? EIO_ONCE : name[1] == 'n' ? FULL : COUNT;
+}
+
 static void control(const char *command) {
   char name[16];
   if (strncmp(command, "watch:", 6) == 0) {
@@ -112,7 +117,11 @@ static void control(const char *command) {
     root_length = strlen(root);
     seen = failed = 0;
     memset(watched, 0, sizeof watched);
-    kind = name[0] == 'k' ? KILL : name[1] == 'i' ? EIO_ONCE : name[1] == 'n' ? FULL : COUNT;
+    kind = kind_named(name);
+  } else if (strncmp(command, "fail:", 5) == 0) {
+    if (sscanf(command + 5, "%15[^:]:%ld", name, &at) != 2) abort();
+    seen = failed = 0;
+    kind = kind_named(name);
   } else if (strncmp(command, "log:", 4) == 0) {
     log_fd = raw_open(command + 4, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (log_fd < 0) abort();
