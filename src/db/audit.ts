@@ -7,6 +7,8 @@ import type { AuditRow, Executor } from './schema.ts';
 /** What can stand in the audit log. */
 export type AuditAction =
   | 'file.upload'
+  | 'file.stage'
+  | 'file.unstage'
   | 'file.delete'
   | 'file.yank'
   | 'file.unyank'
@@ -21,6 +23,12 @@ export type AuditAction =
   | 'project.limits'
   | 'project.retention'
   | 'release.promote'
+  | 'claim.add'
+  | 'claim.propose'
+  | 'claim.publish'
+  | 'claim.staging'
+  | 'takedown.add'
+  | 'takedown.remove'
   | 'index.create'
   | 'index.change'
   | 'index.remove'

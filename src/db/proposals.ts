@@ -1,0 +1,75 @@
+import type { Executor, NewProposal, ProposalRow } from './schema.ts';
+
+/** The proposals of a project that wait for signatures, oldest first. */
+export async function openProposals(
+  db: Executor,
+  projectId: number,
+  now: Date,
+): Promise<readonly ProposalRow[]> {
+  return db
+    .selectFrom('proposals')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('state', '=', 'open')
+    .where('expires_at', '>', now.toISOString())
+    .orderBy('id')
+    .execute();
+}
+
+/** An open proposal of the project; undefined when there is none of that number. */
+export async function findProposal(
+  db: Executor,
+  projectId: number,
+  id: number,
+  now: Date,
+): Promise<ProposalRow | undefined> {
+  return db
+    .selectFrom('proposals')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('id', '=', id)
+    .where('state', '=', 'open')
+    .where('expires_at', '>', now.toISOString())
+    .executeTakeFirst();
+}
+
+/** The open proposal of the same content, whoever signed it so far. */
+export async function findSameProposal(
+  db: Executor,
+  projectId: number,
+  contentSha256: string,
+): Promise<ProposalRow | undefined> {
+  return db
+    .selectFrom('proposals')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('content_sha256', '=', contentSha256)
+    .where('state', '=', 'open')
+    .executeTakeFirst();
+}
+
+export async function insertProposal(tx: Executor, proposal: NewProposal): Promise<number> {
+  const { id } = await tx.insertInto('proposals').values(proposal).returning('id').executeTakeFirstOrThrow();
+  return id;
+}
+
+/** The same content with more signatures. */
+export async function setProposalContent(tx: Executor, id: number, content: string): Promise<void> {
+  await tx.updateTable('proposals').set({ content }).where('id', '=', id).execute();
+}
+
+/** Every other open proposal of the project builds on what is past: 'replaced'; the one named was 'applied'. */
+export async function settleProposals(tx: Executor, projectId: number, appliedSha256: string): Promise<void> {
+  const open = tx.updateTable('proposals').where('project_id', '=', projectId).where('state', '=', 'open');
+  await open.set({ state: 'applied' }).where('content_sha256', '=', appliedSha256).execute();
+  await open.set({ state: 'replaced' }).execute();
+}
+
+/** Takes proposals away whose time is over. */
+export async function deleteExpiredProposals(tx: Executor, indexId: number, now: Date): Promise<void> {
+  await tx
+    .deleteFrom('proposals')
+    .where('index_id', '=', indexId)
+    .where('expires_at', '<=', now.toISOString())
+    .execute();
+}
