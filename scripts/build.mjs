@@ -31,6 +31,7 @@ function inputs() {
     'tsconfig.build.json',
     'scripts/build.mjs',
     'scripts/bundle.mjs',
+    'scripts/licences.mjs',
   ];
   for (const entry of readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })) {
     if (entry.isFile() && !/\.test\.tsx?$/.test(entry.name))

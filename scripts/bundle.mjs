@@ -1,8 +1,9 @@
 // Part of the build: the program (not the libraries) in few files. Reading 700 small modules took longer than anything else that `rind` does
 // at its start (ADR 25). Our own modules and those dependencies that are many small ES modules go together; the others stay packages.
-import { mkdirSync, readFileSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { packagesOf, writeLicences } from './licences.mjs';
 
 /** What is started: by people, and as threads. */
 const ENTRIES = ['cli/main.js', 'db/sqlite-thread.js', 'worker/publisher-thread.js'];
@@ -32,12 +33,13 @@ async function bundle(tree, root) {
     plugins: [packagesStay, addressesStay(tree), dependenciesOf(tree, root)],
   });
   const inputs = Object.keys(metafile.inputs).map((input) => resolve(tree, input));
-  const names = new Set(
-    inputs
-      .filter((input) => !isWithin(tree, input))
-      .flatMap((input) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []),
+  const folder = join(tree, CHUNKS);
+  mkdirSync(folder, { recursive: true });
+  writeLicences(
+    join(folder, 'LICENCES.txt'),
+    root,
+    packagesOf(inputs.filter((input) => !isWithin(tree, input))),
   );
-  writeLicences(join(tree, CHUNKS), root, [...names].sort());
 }
 
 const isWithin = (tree, path) => path.startsWith(`${tree}/`);
@@ -79,19 +81,6 @@ const addressesStay = (tree) => ({
     });
   },
 });
-
-/** The bundled packages ask that their licence goes along. */
-function writeLicences(folder, root, names) {
-  mkdirSync(folder, { recursive: true });
-  const texts = names.map((name) => {
-    const place = join(root, 'node_modules', name);
-    const { version, license } = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8'));
-    const file = readdirSync(place).find((entry) => /^licen[cs]e/i.test(entry));
-    const text = file === undefined ? '' : readFileSync(join(place, file), 'utf8').trim();
-    return `${name} ${version} (${license})\n\n${text}\n`;
-  });
-  writeFileSync(join(folder, 'LICENCES.txt'), texts.join(`\n${'-'.repeat(80)}\n\n`));
-}
 
 const root = resolve(import.meta.dirname, '..');
 // esbuild names what it reads by its real path.

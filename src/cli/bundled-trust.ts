@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readTrustFile, type Reader } from '../proxy/project-trust.ts';
 import { parseTrustSettings, TrustSettingsError, type TrustSettings } from '../proxy/trust-settings.ts';
@@ -23,7 +23,7 @@ export async function findBundledTrust(
   reader: Reader,
 ): Promise<BundledTrust | undefined> {
   const found: string[] = [];
-  for (const folder of trustFolders(environment)) {
+  for (const folder of await trustFolders(environment)) {
     const names = await readdir(folder).catch(() => []);
     found.push(...names.filter((name) => name.endsWith('.toml')).map((name) => join(folder, name)));
   }
@@ -42,15 +42,15 @@ export async function findBundledTrust(
     : { settings: parseTrustSettings(text, path), roots: await rootsBeside(path) };
 }
 
-function trustFolders(environment: NodeJS.ProcessEnv): readonly string[] {
+/** Each once, however it is spelled: the environment that is active may be the one that rind is installed in. */
+async function trustFolders(environment: NodeJS.ProcessEnv): Promise<readonly string[]> {
   const prefixes = ['VIRTUAL_ENV', 'CONDA_PREFIX', 'RIND_PREFIX'].map((name) => environment[name]);
-  const folders = prefixes.filter((prefix) => prefix !== undefined && prefix !== '');
-  return [
-    ...new Set([
-      ...folders.map((prefix) => join(prefix ?? '', 'share', 'rind', 'trust.d')),
-      '/etc/rind/trust.d',
-    ]),
-  ];
+  const folders = ['/etc/rind/trust.d'];
+  for (const prefix of prefixes) {
+    const folder = join(prefix ?? '', 'share', 'rind', 'trust.d');
+    if (prefix) folders.push(await realpath(folder).catch(() => folder));
+  }
+  return [...new Set(folders)];
 }
 
 async function rootsBeside(path: string): Promise<Uint8Array[]> {

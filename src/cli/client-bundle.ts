@@ -7,7 +7,7 @@ import { parseTrustSettings } from '../proxy/trust-settings.ts';
 import { CliError } from './cli-error.ts';
 import { newestRoot } from './show-trusted.ts';
 import { openTrustStore } from './open-index.ts';
-import { storedZip, type ArchiveMember } from './stored-zip.ts';
+import { zipArchive, type ArchiveMember } from './zip-archive.ts';
 import { print, say } from './terminal.ts';
 
 export interface BundleOptions {
@@ -35,7 +35,7 @@ export async function writeBundle(options: BundleOptions): Promise<void> {
   const members = wheelMembers(project, options.release, stem, trust);
   await mkdir(options.output, { recursive: true });
   const path = resolve(join(options.output, `${stem}-py3-none-any.whl`));
-  await writeFile(path, storedZip(members));
+  await writeFile(path, zipArchive(members));
   print(path);
   say(
     'hint: whoever installs it trusts these indexes in that environment; give it by a way you trust already',

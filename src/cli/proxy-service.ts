@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { readProxyAddress, writeProxyAddress, type ProxyAddress } from '../proxy/proxy-address.ts';
 import { stateFolder } from '../proxy/trust-store.ts';
 import { CliError } from './cli-error.ts';
+import { ownCommand } from './own-command.ts';
 import { print, say } from './terminal.ts';
 
 const UNITS = ['rind-proxy.socket', 'rind-proxy.service'] as const;
@@ -89,8 +90,9 @@ export function activatedSocket(environment: NodeJS.ProcessEnv): number | undefi
 
 /** Paths in units: spaces and percent signs mean something there. */
 function fillIn(text: string, { port }: ProxyAddress, project: string): string {
-  const main = fileURLToPath(new URL('./main.js', import.meta.url));
-  const command = [process.execPath, main].map((word) => `"${unitText(word)}"`).join(' ');
+  const command = ownCommand(process.env)
+    .map((word) => `"${unitText(word)}"`)
+    .join(' ');
   return text
     .replaceAll('@PORT@', () => String(port))
     .replaceAll('@RIND@', () => command)

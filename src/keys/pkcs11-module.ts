@@ -129,7 +129,7 @@ async function createModule(): Promise<Pkcs11Module> {
   } catch (cause) {
     throw new SignerError(
       'MISSING_PACKAGE',
-      'Keys in hardware need the package pkcs11js, which is not here or was not compiled: npm install pkcs11js (it needs a C++ compiler, make and python3, and npm must be allowed to run its install script).',
+      'Keys in hardware need the package pkcs11js, which is not here or was not compiled: npm install pkcs11js (it needs a C++ compiler, make and python3, and npm must be allowed to run its install script). The wheel and the executable of rind come without it: use the npm package there.',
       { cause },
     );
   }

@@ -1,10 +1,14 @@
-import { crc32 } from 'node:zlib';
+import { crc32, deflateRawSync } from 'node:zlib';
 
 /** A file of an archive. */
 export interface ArchiveMember {
   /** ASCII, with `/`. */
   readonly name: string;
   readonly bytes: Uint8Array;
+  /** Everybody may run it. */
+  readonly isExecutable?: boolean;
+  /** Compressed (DEFLATE); otherwise stored as it is. */
+  readonly isDeflated?: boolean;
 }
 
 const LOCAL = 0x04_03_4b_50;
@@ -12,27 +16,30 @@ const CENTRAL = 0x02_01_4b_50;
 const END = 0x06_05_4b_50;
 /** 1980-01-01, the first day there is: the same members make the same bytes. */
 const DATE = 0x21;
-/** A regular file that everybody may read, made on Unix. */
+/** A regular file that everybody may read, and run, made on Unix. */
 const ATTRIBUTES = 0o100644 * 0x1_00_00;
+const EXECUTABLE = 0o100755 * 0x1_00_00;
 const UNIX = 3 << 8;
+const DEFLATE = 8;
 
-/** A ZIP archive (APPNOTE 6.3) of few small files, not compressed. */
-export function storedZip(members: readonly ArchiveMember[]): Uint8Array {
+/** A ZIP archive (APPNOTE 6.3) of fewer than 65536 files, together shorter than 4 GiB; without members of ZIP64. */
+export function zipArchive(members: readonly ArchiveMember[]): Uint8Array {
   const parts: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
   let offset = 0;
-  for (const { name, bytes } of members) {
-    const common = commonFields(name, bytes);
+  for (const { name, bytes, isExecutable, isDeflated } of members) {
+    const data = isDeflated === true ? deflateRawSync(bytes) : bytes;
+    const common = commonFields(name, bytes, data.length, isDeflated === true ? DEFLATE : 0);
     const title = Buffer.from(name, 'ascii');
-    const local = Buffer.concat([words([4, LOCAL]), common, words([2, 0]), title, bytes]);
+    parts.push(words([4, LOCAL]), common, words([2, 0]), title, data);
     directory.push(
       words([4, CENTRAL], [2, UNIX | 20]),
       common,
-      words([2, 0], [2, 0], [2, 0], [2, 0], [4, ATTRIBUTES], [4, offset]),
+      words([2, 0], [2, 0], [2, 0], [2, 0]),
+      words([4, isExecutable === true ? EXECUTABLE : ATTRIBUTES], [4, offset]),
       title,
     );
-    parts.push(local);
-    offset += local.length;
+    offset += 30 + title.length + data.length;
   }
   const central = Buffer.concat(directory);
   const count = members.length;
@@ -50,17 +57,16 @@ export function storedZip(members: readonly ArchiveMember[]): Uint8Array {
 }
 
 /** Version needed, flags, method, time, date, checksum, sizes, length of the name. */
-function commonFields(name: string, bytes: Uint8Array): Uint8Array {
-  const { length } = bytes;
+function commonFields(name: string, bytes: Uint8Array, stored: number, method: number): Uint8Array {
   return words(
     [2, 20],
     [2, 0],
-    [2, 0],
+    [2, method],
     [2, 0],
     [2, DATE],
     [4, crc32(bytes)],
-    [4, length],
-    [4, length],
+    [4, stored],
+    [4, bytes.length],
     [2, name.length],
   );
 }
