@@ -1,27 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { FileRow } from '../db/schema.ts';
 import type { PageState } from '../db/files.ts';
-import { metadataSidecarPath, packagePath, simpleHtmlPath, simpleJsonPath } from '../pypi/layout.ts';
-import {
-  PROJECT_STATUSES,
-  renderProjectHtml,
-  renderProjectJson,
-  type PageFile,
-  type ProjectPage,
-  type ProjectStatus,
-} from '../pypi/simple.ts';
-
-/** Something of a project that is signed. */
-export interface ProjectTarget {
-  readonly length: number;
-  readonly sha256: string;
-}
+import { pageTargets } from '../claims/page-targets.ts';
+import type { SignedTarget } from '../claims/project-role.ts';
+import { metadataSidecarPath, packagePath } from '../pypi/layout.ts';
+import { PROJECT_STATUSES, type PageFile, type ProjectPage, type ProjectStatus } from '../pypi/simple.ts';
 
 /** Everything of a project that is to be signed, and the bytes of its pages. */
 export interface ProjectTargets {
   readonly project: string;
   /** By target path. */
-  readonly targets: ReadonlyMap<string, ProjectTarget>;
+  readonly targets: ReadonlyMap<string, SignedTarget>;
   /** The bytes of the pages, by target path. */
   readonly pages: ReadonlyMap<string, Uint8Array>;
   /** The path of the core metadata beside a file, by the path of the file. No target; its hash-named form bears the hash of the file. */
@@ -31,21 +20,15 @@ export interface ProjectTargets {
 /** The targets of a project: its files and its page in both formats. A quarantined project offers no files (PEP 792), a deleted one nothing. Throws InvalidPageError. */
 export function projectTargets(state: PageState): ProjectTargets {
   const page = projectPage(state);
-  const name = page.name;
-  const targets = new Map<string, ProjectTarget>();
+  const project = page.name;
   const sidecars = new Map<string, string>();
-  if (state.isRemoved) return { project: name, targets, pages: new Map(), sidecars };
-  for (const file of page.status === 'quarantined' ? [] : state.files) {
-    const path = packagePath(name, file.filename);
-    targets.set(path, { length: file.length, sha256: file.sha256 });
-    if (file.metadata_sha256 !== null) sidecars.set(path, metadataSidecarPath(name, file.filename));
+  if (state.isRemoved) return { project, targets: new Map(), pages: new Map(), sidecars };
+  const { targets, pages } = pageTargets(page);
+  for (const { filename, metadata_sha256: sha256 } of state.files) {
+    const path = packagePath(project, filename);
+    if (sha256 !== null && targets.has(path)) sidecars.set(path, metadataSidecarPath(project, filename));
   }
-  const pages = new Map([
-    [simpleJsonPath(name), renderProjectJson(page)],
-    [simpleHtmlPath(name), renderProjectHtml(page)],
-  ]);
-  for (const [path, bytes] of pages) targets.set(path, { length: bytes.length, sha256: sha256Hex(bytes) });
-  return { project: name, targets, pages, sidecars };
+  return { project, targets, pages, sidecars };
 }
 
 /** What the page of a project says, from its rows. */
