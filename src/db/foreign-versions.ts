@@ -1,6 +1,11 @@
 import { sql } from 'kysely';
 import { chunked } from './chunked.ts';
-import { roleVersionRow, type ReservedRole } from './publications.ts';
+import {
+  abandonPublication,
+  findReservedPublication,
+  roleVersionRow,
+  type ReservedRole,
+} from './publications.ts';
 import type { Executor } from './schema.ts';
 import type { TargetEntry } from './targets.ts';
 
@@ -19,6 +24,20 @@ export async function reserveForeignVersions(
   await insertVersions(tx, indexId, id, roles);
 }
 
+/**
+ * Ends the publication that was open when this database was copied: what the published tree has of it is adopted afterwards, the rest never
+ * became public. `epoch`: of the caller's lease. In one write transaction.
+ */
+export async function abandonOpenPublication(
+  tx: Executor,
+  indexId: number,
+  epoch: number,
+  now: Date,
+): Promise<void> {
+  const open = await findReservedPublication(tx, indexId);
+  if (open !== undefined) await abandonPublication(tx, open.id, epoch, now);
+}
+
 /** What is public already, of which this database knows nothing yet, or less: for a database that is built from the published tree. */
 export async function adoptPublication(
   tx: Executor,
@@ -33,6 +52,7 @@ export async function adoptPublication(
 ): Promise<number> {
   const id = await insertPublication(tx, indexId, 'published', publication, now);
   await insertVersions(tx, indexId, id, publication.roles);
+  await adoptAbandonedVersions(tx, indexId, id, publication.roles);
   // Signed at an unknown time: as if long ago, so that all of it is renewed at once.
   for (const part of chunked(publication.roles)) {
     const values = part.map(({ role, version }) => sql`(${role}, ${version})`);
@@ -88,6 +108,24 @@ async function insertVersions(
       .values(part.map((role) => roleVersionRow(indexId, publicationId, role)))
       .onConflict((conflict) => conflict.doNothing())
       .execute();
+  }
+}
+
+/** Versions that an abandoned publication had reserved and that are public nevertheless belong to the one that made them so: clean-up goes by it. */
+async function adoptAbandonedVersions(
+  tx: Executor,
+  indexId: number,
+  publicationId: number,
+  roles: readonly ReservedRole[],
+): Promise<void> {
+  for (const part of chunked(roles)) {
+    const values = part.map(({ role, version, sha256 }) => sql`(${role}, ${version}, ${sha256})`);
+    await sql`
+      update role_versions set publication_id = ${publicationId}
+      where index_id = ${indexId} and (role, version, sha256) in (values ${sql.join(values)})
+        and publication_id in (select id from publications where index_id = ${indexId} and state = 'abandoned')`.execute(
+      tx,
+    );
   }
 }
 

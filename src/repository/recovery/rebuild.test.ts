@@ -6,9 +6,12 @@ import { StoreClient } from '../../../test/support/store-client.ts';
 import { setYanked, findFile } from '../../db/files.ts';
 import { appendJournal } from '../../db/journal.ts';
 import { findProject, listProjects } from '../../db/projects.ts';
+import { copyDatabase, settleDatabaseFile } from '../../db/copy-database.ts';
+import { findReservedPublication } from '../../db/publications.ts';
 import { currentRoles } from '../../db/roles.ts';
 import { openDatabase, type Database } from '../../db/open.ts';
 import { countTargets } from '../../db/targets.ts';
+import { MemoryStore } from '../../storage/memory-store.ts';
 import { parseLogHead } from '../../transparency/log-entry.ts';
 import { fsck } from '../fsck.ts';
 import { Publisher } from '../publisher.ts';
@@ -234,5 +237,62 @@ describe('rebuildIndex', () => {
     });
     expect(report.problems).toEqual([`${FILE} is signed, but its bytes are nowhere.`]);
     expect(await findFile(fresh.db, fresh.index.id, 'flask-1.0.tar.gz')).toBeUndefined();
+  });
+});
+
+/** Calls `beforeTimestamp` when everything of a publication is reserved and written but its timestamp. */
+class WatchedStore extends MemoryStore {
+  beforeTimestamp: (() => Promise<void>) | undefined;
+
+  override async replace(...args: Parameters<MemoryStore['replace']>): Promise<boolean> {
+    await args[3]?.after;
+    await this.beforeTimestamp?.();
+    return super.replace(...args);
+  }
+}
+
+describe('a database that was copied in the middle of a publication', () => {
+  it.each([
+    { what: 'that became public', isLast: true },
+    { what: 'that others followed', isLast: false },
+  ])('publishes again after a rebuild from the tree, $what', async ({ isLast }) => {
+    const store = new WatchedStore();
+    const owner = await IndexFixture.open({ store });
+    owner.bins = 16;
+    await owner.createRepository();
+    const publisher = await owner.startedPublisher();
+    await owner.upload('flask', '1.0');
+    await publisher.publishOnce();
+    await owner.upload('flask', '2.0');
+    const copied = join(owner.folder, 'copy.db');
+    store.beforeTimestamp = () => copyDatabase(join(owner.folder, 'rind.db'), copied);
+    await publisher.publishOnce();
+    store.beforeTimestamp = undefined;
+    if (!isLast) {
+      await owner.upload('flask', '3.0');
+      await publisher.publishOnce();
+    }
+    await publisher.close();
+    await settleDatabaseFile(copied);
+    const { db, close } = await openDatabase({ path: copied });
+    const { index, clock, now } = owner;
+    expect(await findReservedPublication(db, index.id)).toBeDefined();
+    const pinnedRoot = (await store.read('metadata/1.root.json'))!;
+    await rebuildIndex({ db, store, index, source: storeSource(store, ''), pinnedRoot, now });
+    const again = new Publisher({ db, store, index, signers: [owner.online], clock });
+    await again.start();
+    expect(await again.publishOnce()).toBeDefined();
+    await again.close();
+    expect((await fsck({ db, store, index, clock })).findings).toEqual([]);
+    // What is public does not count as abandoned, for then clean-up would take it before its time.
+    const { rows } = await sql<{ role: string }>`
+      select role_versions.role from role_versions inner join publications on publications.id = publication_id
+      inner join roles on roles.role = role_versions.role and roles.version = role_versions.version
+      where publications.state = 'abandoned'`.execute(db);
+    expect(rows).toEqual([]);
+    const pinned = await StoreClient.pin(owner);
+    expect(await pinned.read('packages/flask/flask-2.0.tar.gz')).toBe('flask 2.0');
+    await close();
+    await owner.close();
   });
 });

@@ -1,9 +1,11 @@
 import {
+  abandonOpenPublication,
   adoptPublication,
   forgetTargets,
   reserveForeignVersions,
   settleSerials,
 } from '../../db/foreign-versions.ts';
+import { acquireLease } from '../../db/leases.ts';
 import { holdPublication, releaseHold } from '../../db/publication-holds.ts';
 import type { ReservedRole } from '../../db/publications.ts';
 import type { Executor, IndexRow } from '../../db/schema.ts';
@@ -60,6 +62,9 @@ export async function rebuildIndex(options: RebuildOptions): Promise<RebuildRepo
     const reason =
       'A rebuild from the published tree was begun and is not complete: run it again, nothing is published before.';
     await holdPublication(tx, { indexId: index.id, kind: 'backup', reason, now });
+    // A backup may have been copied in the middle of a publication: whether it became public, the tree says.
+    const epoch = await acquireLease(tx, index.id, 'recovery', now);
+    await abandonOpenPublication(tx, index.id, epoch, now);
     await forgetTargets(tx, index.id);
   });
   const state = await walkPublished(options.source, options.pinnedRoot, (role, targets) =>
