@@ -92,6 +92,11 @@ export class EventClient {
     return (await this.#call(schema, 'GET', 'key-invitations')).invitations;
   }
 
+  /** The invitation with this number; its number is known to the invited alone. */
+  invitation(nonce: string): Promise<RemoteInvitation> {
+    return this.#call(INVITATION, 'GET', `key-invitations/${encodeURIComponent(nonce)}`);
+  }
+
   invite(holder: string, role: string): Promise<RemoteInvitation> {
     return this.#call(INVITATION, 'POST', 'key-invitations', { holder, role });
   }

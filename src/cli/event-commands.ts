@@ -81,9 +81,7 @@ export async function accept(path: string, options: AcceptOptions): Promise<Exit
 }
 
 async function remoteInvitation(client: EventClient, nonce: string): Promise<Uint8Array> {
-  const found = (await client.invitations()).find((one) => one.nonce === nonce);
-  if (found === undefined)
-    throw new CliError('failure', 'There is no such invitation; ask for its number again.');
+  const found = await client.invitation(nonce);
   return new Uint8Array(Buffer.from(found.invitation, 'base64'));
 }
 

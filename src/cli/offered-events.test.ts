@@ -128,11 +128,23 @@ describe('signing over the API', () => {
     await expect(client().accept(nonce, forged)).rejects.toThrow(/did not prove/);
     await client().accept(nonce, proof);
     await expect(client().accept(nonce, proof)).rejects.toThrow(/accepted already/);
-    expect((await client().invitations())[0]).toMatchObject({
+    expect((await client('admin').invitations())[0]).toMatchObject({
       holder: 'Ada',
       acceptance: expect.any(String) as string,
     });
     await expect(client('upload').invite('Eve', 'root')).rejects.toThrow(/403/);
+  });
+});
+
+describe('an invitation', () => {
+  it('is not shown to whoever was not told its number, so that nobody answers it in her place', async () => {
+    const { nonce } = await client('admin').invite('Ada', 'root');
+    await expect(client('upload').invitations()).rejects.toThrow(/403/);
+    await expect(client('upload').invitation('0'.repeat(32))).rejects.toThrow(/404/);
+    expect(await client('upload').invitation(nonce)).toMatchObject({ holder: 'Ada', acceptance: null });
+    const { db } = server.index;
+    const audited = await db.selectFrom('audit_log').selectAll().execute();
+    expect(JSON.stringify(audited)).not.toContain(nonce);
   });
 });
 

@@ -138,7 +138,7 @@ async function everyProject({
 }: Pick<ChangeContext, 'db' | 'index'>): Promise<readonly ProjectSummary[]> {
   const all: ProjectSummary[] = [];
   for (;;) {
-    const page = await listProjectSummaries(db, index.id, { after: all.at(-1)?.name, limit: 1000 });
+    const page = await listProjectSummaries(db, index.id, { after: all.at(-1)?.name, limit: 1000, all: true });
     all.push(...page);
     if (page.length < 1000) return all;
   }

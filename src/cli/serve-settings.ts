@@ -103,6 +103,7 @@ function rateLimits({ rates }: Settings): RateLimitSettings {
       user: rates['failed-logins-user'],
     },
     longestWait: rates['longest-wait'] / 1000,
+    forgivenIn: rates['forgiven-in'] / 1000,
     entries: rates.remembered,
   };
 }

@@ -183,7 +183,7 @@ export const SECTIONS = {
       'unknown-per-second': key(
         rate,
         10,
-        'Requests without credentials that need the database, per address.',
+        'Requests of the API without credentials or with a token that does not exist, and identity tokens, per address.',
       ),
       'unknown-burst': key(many(), 100, 'The same at once after a pause.'),
       'failed-logins': key(
@@ -194,6 +194,7 @@ export const SECTIONS = {
       'failed-logins-address': key(many(), 30, 'Failed logins from one address.'),
       'failed-logins-user': key(many(), 200, 'Failed logins of one user.'),
       'longest-wait': key(duration, '300s', 'Longest wait after failed logins.'),
+      'forgiven-in': key(duration, '6h', 'As many failed logins as are free are forgiven in this time.'),
       remembered: key(many(10_000_000), 20_000, 'Tokens, users and addresses remembered.'),
     },
   },

@@ -54,7 +54,7 @@ export async function projectRole(
   return row?.role;
 }
 
-/** Whether the user has a role in any project of an index: whoever works on one may read the index. */
+/** Whether the user has a role in any project of an index that is not deleted: whoever works on one may read the index. */
 export async function hasProjectRole(db: Executor, indexId: number, userId: number): Promise<boolean> {
   const row = await db
     .selectFrom('project_roles')
@@ -62,6 +62,7 @@ export async function hasProjectRole(db: Executor, indexId: number, userId: numb
     .select('project_roles.project_id')
     .where('project_roles.user_id', '=', userId)
     .where('projects.index_id', '=', indexId)
+    .where('projects.removed_at', 'is', null)
     .limit(1)
     .executeTakeFirst();
   return row !== undefined;

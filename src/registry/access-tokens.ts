@@ -6,7 +6,7 @@ import { revokeToken } from '../db/tokens.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { quote } from '../pypi/errors.ts';
 import { issueToken } from './authenticate.ts';
-import { authorizeServer } from './authorize.ts';
+import { authorizeServer, requireStanding } from './authorize.ts';
 import { RegistryError } from './errors.ts';
 import { projectNamed } from './project-change.ts';
 import { actorOf, tokenOf, userOf, type Principal, type Verb } from './principal.ts';
@@ -53,10 +53,11 @@ export async function createAccessToken(
   principal: Principal,
   wish: TokenWish,
 ): Promise<{ readonly token: string; readonly number: number }> {
-  requireOwnOrAdmin(principal, wish.user);
+  await requireOwnOrAdmin(db, principal, wish);
   checkWish(wish, clock());
   const ownerName = wish.user ?? (principal.kind === 'user' ? principal.name : undefined);
   return writeTransaction(db, async (tx) => {
+    await requireOwnOrAdmin(tx, principal, wish);
     const now = clock();
     const userId = ownerName === undefined ? undefined : (await presentUser(tx, ownerName)).id;
     const scope = await scopeOf(tx, wish);
@@ -90,7 +91,7 @@ export async function accessTokens(
   { db }: AccountContext,
   principal: Principal,
 ): Promise<readonly TokenSummary[]> {
-  const onlyOf = ownTokensOnly(principal);
+  const onlyOf = await ownTokensOnly(db, principal);
   const query = db
     .selectFrom('tokens')
     .leftJoin('users', 'users.id', 'tokens.user_id')
@@ -131,8 +132,8 @@ export async function revokeAccessToken(
   principal: Principal,
   number: number,
 ): Promise<void> {
-  const onlyOf = tokenOf(principal) === number ? undefined : ownTokensOnly(principal);
   await writeTransaction(db, async (tx) => {
+    const onlyOf = tokenOf(principal) === number ? undefined : await ownTokensOnly(tx, principal);
     const now = clock();
     const row = await tx
       .selectFrom('tokens')
@@ -154,15 +155,25 @@ export async function revokeAccessToken(
 }
 
 /** The user whose tokens alone this principal may see, undefined when all. @throws RegistryError */
-function ownTokensOnly(principal: Principal): number | undefined {
-  if (principal.kind === 'user' && !principal.isAdmin) return principal.userId;
-  authorizeServer(principal);
+async function ownTokensOnly(db: Executor, principal: Principal): Promise<number | undefined> {
+  if (principal.kind === 'user' && !principal.isAdmin) {
+    await requireStanding(db, principal);
+    return principal.userId;
+  }
+  await authorizeServer(db, principal);
   return undefined;
 }
 
-function requireOwnOrAdmin(principal: Principal, owner: string | undefined): void {
-  if (principal.kind === 'user' && (owner === undefined || owner === principal.name)) return;
-  authorizeServer(principal);
+async function requireOwnOrAdmin(
+  db: Executor,
+  principal: Principal,
+  { user: owner, verbs }: TokenWish,
+): Promise<void> {
+  const isOwn = principal.kind === 'user' && (owner === undefined || owner === principal.name);
+  // What a witness is told is kept for ever: an administrator says who may tell it.
+  if (isOwn && !verbs.includes('witness')) return requireStanding(db, principal);
+  await authorizeServer(db, principal);
+  if (isOwn) return;
   // A user's administration token makes tokens in her name as well as for others.
   if (owner === undefined && userOf(principal) !== undefined) {
     throw new RegistryError('INVALID_REQUEST', 'Say whose token it is to be.');
@@ -183,6 +194,7 @@ function checkWish({ name, verbs, index, projects, expires }: TokenWish, now: Da
   if (projects.length === 0 || projects.length > MOST_PROJECTS) {
     refuse(`A token for projects names 1 to ${MOST_PROJECTS} of them.`);
   }
+  if (verbs.includes('witness')) refuse('A token for projects is no witness.');
   if (verbs.includes('admin')) refuse('A token for projects cannot administer the server.');
 }
 

@@ -8,7 +8,9 @@ import { hashPassword, isPassword } from './password.ts';
 import { DEFAULT_RATE_LIMITS, LoginThrottle, RateLimiter } from './rate-limit.ts';
 import { grantProjectRole, revokeProjectRole } from './roles.ts';
 import { ensureProject } from '../db/projects.ts';
-import { addUser, allUsers, removeUser, setDisabled, setPassword } from './users.ts';
+import { addIndex, changeIndex, removeIndex } from './indexes.ts';
+import { addUser, allUsers, removeUser, setAdmin, setDisabled, setPassword } from './users.ts';
+import { generateToken } from './token.ts';
 import type { Principal, UserPrincipal } from './principal.ts';
 
 const CLI = { kind: 'cli', name: 'test' } as const;
@@ -159,6 +161,40 @@ describe('tokens', () => {
     expect(await codeOf(revokeAccessToken(fixture, alice, hers.number))).toBe('NOT_FOUND');
   });
 
+  it('and users of an administrator who was one when the request began, and is none any more, change nothing', async () => {
+    const context = { db: fixture.db, clock: fixture.clock };
+    const hire = async (name: string) => {
+      await addUser(fixture, CLI, { name, password: PASSWORD, isAdmin: true });
+      return userPrincipal(name);
+    };
+    const dismissed = await hire('dismissed');
+    const disabled = await hire('disabled');
+    const { token, number } = await createAccessToken(fixture, CLI, { name: 'root', verbs: ['admin'] });
+    const revoked = await new Authenticator(fixture).principal(`Bearer ${token}`, '192.0.2.1');
+    expect(await codeOf(allUsers(fixture, revoked))).toBe('done');
+    await setAdmin(fixture, CLI, 'dismissed', false);
+    await setDisabled(fixture, CLI, 'disabled', true);
+    await revokeAccessToken(fixture, CLI, number);
+    for (const principal of [dismissed, disabled, revoked]) {
+      const changes = [
+        () => addUser(fixture, principal, { name: 'friend', isAdmin: true }),
+        () => setAdmin(fixture, principal, 'bob', true),
+        () => setDisabled(fixture, principal, 'bob', true),
+        () => setPassword(fixture, principal, 'bob', 'a password of the attacker'),
+        () => removeUser(fixture, principal, 'bob'),
+        () => createAccessToken(fixture, principal, { name: 'x', verbs: ['admin'], user: 'bob' }),
+        () => addIndex(context, principal, { name: 'theirs', profile: 'team', settings: {} }),
+        () => changeIndex(context, principal, '', { kind: 'public' }),
+        () => removeIndex(context, principal, 'stage'),
+      ];
+      for (const change of changes) expect(await codeOf(change())).toBe('NOT_AUTHENTICATED');
+    }
+    expect(await findUser(fixture.db, 'friend')).toBeUndefined();
+    expect(await codeOf(setPassword(fixture, disabled, 'disabled', 'back by the old login'))).toBe(
+      'NOT_AUTHENTICATED',
+    );
+  });
+
   it('make no tokens and set no passwords, but each may revoke itself', async () => {
     const { token, number } = await createAccessToken(fixture, CLI, {
       name: 'found',
@@ -230,6 +266,53 @@ describe('limits', () => {
     expect([take('a'), take('a'), take('a'), take('a'), take('b')]).toEqual(['ok', 'ok', 'ok', 1, 'ok']);
     now = 500;
     expect([take('a'), take('a')]).toEqual(['ok', 1]);
+  });
+
+  it('forgive failed logins, so that a stranger slows nobody for ever', () => {
+    let now = 0;
+    const throttle = new LoginThrottle({ ...DEFAULT_RATE_LIMITS, forgivenIn: 3600 }, () => now);
+    const isWaiting = (address: string): boolean => {
+      try {
+        throttle.check('alice', address);
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    const guess = (): void => {
+      for (let stranger = 0; stranger < 1000; stranger += 1) throttle.failed('alice', `192.0.2.${stranger}`);
+    };
+    throttle.succeeded('alice', '198.51.100.1');
+    guess();
+    expect(isWaiting('203.0.113.1')).toBe(true);
+    // Where she logged in before, she is not slowed at all, and her own mistakes count as ever.
+    expect(isWaiting('198.51.100.1')).toBe(false);
+    for (let failure = 0; failure < 6; failure += 1) throttle.failed('alice', '198.51.100.1');
+    expect(isWaiting('198.51.100.1')).toBe(true);
+    // Elsewhere everything is forgotten after a while: one mistake is one again.
+    now += 2 * 3600 * 1000;
+    throttle.failed('alice', '203.0.113.1');
+    expect(isWaiting('203.0.113.1')).toBe(false);
+    guess();
+    expect(isWaiting('203.0.113.1')).toBe(true);
+  });
+
+  it('bound how often unknown tokens are looked up, from that address, and never those that are known', async () => {
+    const authenticator = new Authenticator({
+      db: fixture.db,
+      clock: fixture.clock,
+      limits: { ...DEFAULT_RATE_LIMITS, unknown: { perSecond: 1e-6, burst: 3 } },
+    });
+    const { token } = await createAccessToken(fixture, CLI, { name: 'good', verbs: ['read'] });
+    const { token: late } = await createAccessToken(fixture, CLI, { name: 'late', verbs: ['read'] });
+    const ask = (text: string, address = '192.0.2.1') =>
+      codeOf(authenticator.principal(`Bearer ${text}`, address));
+    expect(await ask(token)).toBe('done');
+    for (let guess = 0; guess < 3; guess += 1) expect(await ask(generateToken())).toBe('NOT_AUTHENTICATED');
+    expect(await ask(generateToken())).toBe('RATE_LIMITED');
+    expect(await ask(late)).toBe('RATE_LIMITED');
+    expect(await ask(token)).toBe('done');
+    expect(await ask(late, '192.0.2.2')).toBe('done');
   });
 
   it('remember a bounded number of strangers, and waits end', () => {

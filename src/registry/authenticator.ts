@@ -8,6 +8,7 @@ import { readCredentials, type Credentials } from './credentials.ts';
 import { RegistryError } from './errors.ts';
 import { isPassword } from './password.ts';
 import { ANONYMOUS, type Principal } from './principal.ts';
+import { hashToken } from './token.ts';
 import { DEFAULT_RATE_LIMITS, LoginThrottle, RateLimiter, type RateLimitSettings } from './rate-limit.ts';
 
 export interface AuthenticatorOptions {
@@ -32,6 +33,8 @@ export class Authenticator {
   /** Keyed hashes of (user, stored hash, password) that were right: changing the password forgets them by itself. */
   readonly #right = new LRUCache<string, true>({ max: 4096, ttl: REMEMBERED });
   readonly #rightKey = randomBytes(32);
+  /** Hashes of tokens that were known when they were last seen. */
+  readonly #goodTokens = new LRUCache<string, true>({ max: 4096 });
 
   constructor({ db, clock, limits = DEFAULT_RATE_LIMITS }: AuthenticatorOptions) {
     this.#db = db;
@@ -52,11 +55,8 @@ export class Authenticator {
     switch (credentials.kind) {
       case 'none':
         return ANONYMOUS;
-      case 'token': {
-        const principal = await authenticateToken(this.#db, credentials.token, this.#clock());
-        this.#known.take(principal.kind === 'anonymous' ? address : rateKey(principal));
-        return principal;
-      }
+      case 'token':
+        return this.#withToken(credentials.token, address);
       case 'password':
         return this.#login(credentials, address);
     }
@@ -65,6 +65,24 @@ export class Authenticator {
   /** Counts a request of somebody unknown that costs more than a page. @throws RegistryError RATE_LIMITED */
   limitUnknown(address: string): void {
     this.#unknown.take(address);
+  }
+
+  async #withToken(token: string, address: string): Promise<Principal> {
+    const hash = hashToken(token);
+    // A token that was good lately is looked up whatever strangers at the same address try.
+    if (!this.#goodTokens.has(hash)) this.#unknown.check(address);
+    try {
+      const principal = await authenticateToken(this.#db, token, this.#clock());
+      this.#goodTokens.set(hash, true);
+      this.#known.take(principal.kind === 'anonymous' ? address : rateKey(principal));
+      return principal;
+    } catch (error) {
+      if (error instanceof RegistryError && error.code === 'NOT_AUTHENTICATED') {
+        this.#goodTokens.delete(hash);
+        this.#unknown.take(address);
+      }
+      throw error;
+    }
   }
 
   async #login(

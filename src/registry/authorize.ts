@@ -46,6 +46,22 @@ export async function authorize(db: Executor, principal: Principal, verb: Verb, 
   throw notPermitted(`The user ${user.name} may not ${DEEDS[verb]}${placeName(place)}.`, place.project?.name);
 }
 
+/** Whether {@link authorize} lets the principal pass. */
+export async function isAuthorized(
+  db: Executor,
+  principal: Principal,
+  verb: Verb,
+  place: Place,
+): Promise<boolean> {
+  try {
+    await authorize(db, principal, verb, place);
+    return true;
+  } catch (error) {
+    if (error instanceof RegistryError) return false;
+    throw error;
+  }
+}
+
 /**
  * Refuses unless the principal may make this project by uploading to it: the index's policy says whether everybody who may
  * upload there can, or administrators only. A token for some projects never makes another one.
@@ -75,19 +91,43 @@ export async function authorizeCreation(
   throw notPermitted(`The user ${user.name} may not make the new project '${project}' here.`, project);
 }
 
-/** Refuses unless the principal runs the whole server: users, indexes, everybody's tokens. @throws RegistryError */
-export function authorizeServer(principal: Principal): void {
+/**
+ * Refuses unless the principal runs the whole server: users, indexes, everybody's tokens. Whatever changes something asks again inside its
+ * transaction, so that it counts what the principal may then, not what it could when the request began.
+ *
+ * @throws RegistryError NOT_AUTHENTICATED, NOT_PERMITTED
+ */
+export async function authorizeServer(db: Executor, principal: Principal): Promise<void> {
   if (principal.kind === 'cli') return;
   if (principal.kind === 'anonymous') throw notAuthenticated('admin');
-  if (principal.kind !== 'user') {
-    requireVerb(principal, 'admin');
-    if (principal.indexId !== undefined || principal.projectIds !== undefined) {
-      throw notPermitted('The API token is for a part of this server only.');
-    }
-  }
+  await requireStanding(db, principal);
+  if (principal.kind !== 'user') requireWholeServer(principal, 'admin');
   const user = userOf(principal);
   if (user !== undefined && !user.isAdmin) {
     throw notPermitted(`The user ${user.name} may not ${DEEDS.admin}.`);
+  }
+}
+
+/**
+ * Refuses unless the principal reports heads of other indexes: what it says is kept for ever and may accuse somebody, so only a token counts
+ * that an administrator made for it.
+ *
+ * @throws RegistryError NOT_AUTHENTICATED, NOT_PERMITTED
+ */
+export async function authorizeWitness(db: Executor, principal: Principal): Promise<void> {
+  if (principal.kind === 'cli') return;
+  if (principal.kind === 'anonymous') throw notAuthenticated('witness');
+  await requireStanding(db, principal);
+  if (principal.kind === 'user') {
+    throw notPermitted('Heads of logs are taken from API tokens with the verb witness only.');
+  }
+  requireWholeServer(principal, 'witness');
+}
+
+function requireWholeServer(scope: TokenScope, verb: Verb): void {
+  requireVerb(scope, verb);
+  if (scope.indexId !== undefined || scope.projectIds !== undefined) {
+    throw notPermitted('The API token is for a part of this server only.');
   }
 }
 
@@ -97,7 +137,7 @@ export function requireKnown(principal: Principal): void {
 }
 
 /** The principal is of when the request began; a long upload outlives a token that was stolen and revoked. @throws RegistryError NOT_AUTHENTICATED */
-async function requireStanding(db: Executor, principal: Principal): Promise<void> {
+export async function requireStanding(db: Executor, principal: Principal): Promise<void> {
   const tokenId = tokenOf(principal);
   if (tokenId !== undefined) {
     const token = await db
@@ -130,7 +170,7 @@ async function mayUser(
   verb: Verb,
   { index, project }: Place,
 ): Promise<boolean> {
-  if (verb === 'admin') return false;
+  if (verb === 'admin' || verb === 'witness') return false;
   if (verb === 'read') {
     return (
       (await indexRole(db, index.id, userId)) !== undefined || (await hasProjectRole(db, index.id, userId))
@@ -198,6 +238,7 @@ const DEEDS: Readonly<Record<Verb, string>> = {
   maintain: 'maintain releases',
   own: 'own projects',
   admin: 'administer',
+  witness: 'report heads of logs',
 };
 
 function placeName({ project }: Place): string {

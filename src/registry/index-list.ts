@@ -19,7 +19,7 @@ export interface ListedIndex {
 
 /** Every index of the server, by name. @throws RegistryError */
 export async function indexList(db: Executor, principal: Principal): Promise<readonly ListedIndex[]> {
-  authorizeServer(principal);
+  await authorizeServer(db, principal);
   const listed: ListedIndex[] = [];
   for (const index of await listIndexes(db)) {
     const { projects, files, snapshotVersion } = await summarizeIndex(db, index.id);

@@ -43,10 +43,11 @@ export async function addIndex(
   principal: Principal,
   wanted: { readonly name: string; readonly profile: string; readonly settings: unknown },
 ): Promise<IndexRow> {
-  authorizeServer(principal);
+  await authorizeServer(db, principal);
   const name = checkedIndexName(wanted.name);
   const settings = changedSettings({}, wanted.settings);
   return writeTransaction(db, async (tx) => {
+    await authorizeServer(tx, principal);
     const known = await findIndex(tx, name);
     if (known !== undefined) {
       const published = await tx
@@ -77,8 +78,8 @@ export async function changeIndex(
   name: string,
   change: unknown,
 ): Promise<IndexSettingsForm> {
-  authorizeServer(principal);
   return writeTransaction(db, async (tx) => {
+    await authorizeServer(tx, principal);
     const index = await requireIndex(tx, name);
     const settings = changedSettings(storedSettings(index), change);
     const text = JSON.stringify(settings);
@@ -95,9 +96,10 @@ export async function removeIndex(
   principal: Principal,
   name: string,
 ): Promise<void> {
-  authorizeServer(principal);
+  await authorizeServer(db, principal);
   if (name === '') throw new RegistryError('INVALID_REQUEST', 'The default index cannot be removed.');
   await writeTransaction(db, async (tx) => {
+    await authorizeServer(tx, principal);
     const index = await requireIndex(tx, name);
     const now = clock();
     await markIndexRemoved(tx, index.id, now);

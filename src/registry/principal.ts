@@ -1,7 +1,10 @@
-/** What somebody may want to do: read an index; upload; yank and un-yank; delete, transfer and share a project; run the server. None includes another. */
-export type Verb = 'read' | 'upload' | 'maintain' | 'own' | 'admin';
+/**
+ * What somebody may want to do: read an index; upload; yank and un-yank; delete, transfer and share a project; run the server; report heads of
+ * other indexes' logs. None includes another.
+ */
+export type Verb = 'read' | 'upload' | 'maintain' | 'own' | 'admin' | 'witness';
 
-export const VERBS: readonly Verb[] = ['read', 'upload', 'maintain', 'own', 'admin'];
+export const VERBS: readonly Verb[] = ['read', 'upload', 'maintain', 'own', 'admin', 'witness'];
 
 /** A user as the database knew her when the request began. */
 export interface UserPrincipal {

@@ -32,11 +32,19 @@ export interface ProjectDescription extends Omit<ProjectSummary, 'files'> {
   readonly limits: ProjectLimits;
 }
 
-/** Projects by name, deleted ones too; `after` is the last name of the page before. */
+/** Projects by name; `after` is the last name of the page before. Those that nobody can install, deleted or not published yet, with `all` only. */
 export async function listProjectSummaries(
   db: Executor,
   indexId: number,
-  { after = '', limit = 100 }: { readonly after?: string | undefined; readonly limit?: number | undefined },
+  {
+    after = '',
+    limit = 100,
+    all,
+  }: {
+    readonly after?: string | undefined;
+    readonly limit?: number | undefined;
+    readonly all: boolean;
+  },
 ): Promise<ProjectSummary[]> {
   const rows = await db
     .selectFrom('projects')
@@ -57,6 +65,9 @@ export async function listProjectSummaries(
     .groupBy('projects.id')
     .orderBy('projects.name')
     .limit(limit)
+    .$if(!all, (query) =>
+      query.where('projects.removed_at', 'is', null).where('projects.last_serial', '>', 0),
+    )
     .execute();
   return rows.map((row) => ({
     ...headOf(row),

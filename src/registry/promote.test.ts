@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IndexFixture } from '../../test/support/index-fixture.ts';
 import { StoreClient } from '../../test/support/store-client.ts';
 import { insertIndex } from '../db/indexes.ts';
+import { insertUser } from '../db/users.ts';
 import type { IndexRow } from '../db/schema.ts';
 import { createRepository } from '../repository/create-repository.ts';
 import { fsck } from '../repository/fsck.ts';
@@ -85,6 +86,24 @@ describe('rind promote', () => {
     await expect(promote('9.9')).rejects.toMatchObject({ code: 'PROJECT_CLOSED' });
   });
 
+  it('refuses a project that is quarantined while its files are copied', async () => {
+    const { db, store, clock, index: from } = stage;
+    const copy = store.copy.bind(store);
+    let copies = 0;
+    const slow = {
+      read: store.read.bind(store),
+      copy: async (...paths: Parameters<typeof copy>) => {
+        await copy(...paths);
+        copies += 1;
+        if (copies === 1) await setStatus(stage, CLI, 'flask', 'quarantined');
+      },
+    } as unknown as typeof store;
+    const context = { db, store: slow, clock, from, to: production };
+    await expect(promoteRelease(context, CLI, 'flask', '1.0')).rejects.toThrow(/is quarantined/);
+    expect(copies).toBeGreaterThan(0);
+    expect(await publisher.publishOnce()).toBeUndefined();
+  });
+
   it('refuses a filename that was used and removed there: it is never used twice', async () => {
     await promote();
     await deleteFiles({ ...fixtureOf() }, CLI, 'flask', { version: '1.0' });
@@ -124,7 +143,13 @@ describe('indexes', () => {
   });
 
   it('only whoever runs the server makes, changes and removes one', async () => {
-    const user: Principal = { kind: 'user', userId: 9, name: 'eve', isAdmin: false };
+    const { id } = await insertUser(stage.db, {
+      name: 'eve',
+      password: undefined,
+      isAdmin: false,
+      now: stage.now,
+    });
+    const user: Principal = { kind: 'user', userId: id, name: 'eve', isAdmin: false };
     const refused = { code: 'NOT_PERMITTED' };
     await expect(addIndex(stage, user, { name: 'x', profile: 'team', settings: {} })).rejects.toMatchObject(
       refused,

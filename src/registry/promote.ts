@@ -1,5 +1,5 @@
 import { appendAudits } from '../db/audit.ts';
-import { filesOfProject, findFiles, insertFile } from '../db/files.ts';
+import { findFiles, insertFile } from '../db/files.ts';
 import { appendJournal } from '../db/journal.ts';
 import { findProvenance, insertProvenance, setProvenanceUrl } from '../db/provenances.ts';
 import { listProjectRoles, setProjectRole } from '../db/members.ts';
@@ -127,9 +127,10 @@ async function record(
 ): Promise<PromotionOutcome> {
   const { from, to, clock } = context;
   const now = clock();
+  // Looked at again: somebody may have quarantined, removed or yanked it meanwhile, or taken the right to read it away.
+  const { files } = await readSource(tx, context, principal, source.project.name, version);
+  const current = new Map(files.map((file) => [file.id, file]));
   const project = await openProject(tx, context, principal, source, now);
-  // Looked at again: somebody may have removed or yanked it meanwhile.
-  const current = new Map((await filesOfProject(tx, source.project.id)).map((file) => [file.id, file]));
   const there = await findFiles(
     tx,
     to.id,
@@ -143,7 +144,7 @@ async function record(
   const added: string[] = [];
   for (const { id } of source.files) {
     const file = current.get(id);
-    if (file === undefined || file.yanked === 1) {
+    if (file === undefined) {
       throw closed(
         `${project.name} ${version} was changed while it was promoted; look at it again.`,
         project.name,

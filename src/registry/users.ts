@@ -4,7 +4,7 @@ import { writeTransaction } from '../db/transactions.ts';
 import { changeUser, findUser, insertUser, listUsers, revokeTokensOf, type UserChange } from '../db/users.ts';
 import { removeAllRoles } from '../db/members.ts';
 import { quote } from '../pypi/errors.ts';
-import { authorizeServer } from './authorize.ts';
+import { authorizeServer, requireStanding } from './authorize.ts';
 import { RegistryError } from './errors.ts';
 import { hashPassword } from './password.ts';
 import { actorOf, type Principal } from './principal.ts';
@@ -32,7 +32,8 @@ export async function addUser(
   principal: Principal,
   user: { readonly name: string; readonly password?: string | undefined; readonly isAdmin?: boolean },
 ): Promise<UserSummary> {
-  authorizeServer(principal);
+  // Before the work of a hash; what counts is asked in the transaction.
+  await authorizeServer(context.db, principal);
   const { name, isAdmin = false } = user;
   if (!NAME.test(name)) {
     throw new RegistryError(
@@ -42,6 +43,7 @@ export async function addUser(
   }
   const password = user.password === undefined ? undefined : await hashPassword(user.password);
   return writeTransaction(context.db, async (tx) => {
+    await authorizeServer(tx, principal);
     const known = await findUser(tx, name);
     if (known !== undefined) {
       const state = known.removed_at === null ? 'exists' : 'was removed, and a name is never used twice';
@@ -59,7 +61,7 @@ export async function allUsers(
   context: AccountContext,
   principal: Principal,
 ): Promise<readonly UserSummary[]> {
-  authorizeServer(principal);
+  await authorizeServer(context.db, principal);
   return (await listUsers(context.db)).map(summaryOf);
 }
 
@@ -74,9 +76,17 @@ export async function setPassword(
   name: string,
   password: string,
 ): Promise<void> {
-  if (!(principal.kind === 'user' && principal.name === name)) authorizeServer(principal);
+  await requireOwnAccount(context.db, principal, name);
   const hashed = await hashPassword(password);
-  await change(context, principal, name, 'user.change', () => ({ password: hashed }), { what: 'password' });
+  await change(
+    context,
+    principal,
+    name,
+    'user.change',
+    () => ({ password: hashed }),
+    { what: 'password' },
+    (tx) => requireOwnAccount(tx, principal, name),
+  );
 }
 
 /** Makes somebody an administrator, or no longer one. @throws RegistryError */
@@ -86,8 +96,15 @@ export async function setAdmin(
   name: string,
   isAdmin: boolean,
 ): Promise<void> {
-  authorizeServer(principal);
-  await change(context, principal, name, 'user.change', () => ({ is_admin: isAdmin ? 1 : 0 }), { isAdmin });
+  await change(
+    context,
+    principal,
+    name,
+    'user.change',
+    () => ({ is_admin: isAdmin ? 1 : 0 }),
+    { isAdmin },
+    (tx) => authorizeServer(tx, principal),
+  );
 }
 
 /** Shuts a user out at once, tokens included, or lets her in again. @throws RegistryError */
@@ -97,19 +114,29 @@ export async function setDisabled(
   name: string,
   isDisabled: boolean,
 ): Promise<void> {
-  authorizeServer(principal);
   const at = (now: Date): UserChange => ({ disabled_at: isDisabled ? now.toISOString() : null });
-  await change(context, principal, name, 'user.disable', at, { isDisabled });
+  await change(context, principal, name, 'user.disable', at, { isDisabled }, (tx) =>
+    authorizeServer(tx, principal),
+  );
 }
 
 /** Takes a user away with her roles, password and tokens, for ever: the name is not given again. @throws RegistryError */
 export async function removeUser(context: AccountContext, principal: Principal, name: string): Promise<void> {
-  authorizeServer(principal);
+  const allowed = (tx: Executor): Promise<void> => authorizeServer(tx, principal);
   const gone = (now: Date): UserChange => ({ removed_at: now.toISOString(), password: null, is_admin: 0 });
-  await change(context, principal, name, 'user.disable', gone, { removed: true }, async (tx, user, now) => {
-    await removeAllRoles(tx, user.id);
-    await revokeTokensOf(tx, user.id, now);
-  });
+  await change(
+    context,
+    principal,
+    name,
+    'user.disable',
+    gone,
+    { removed: true },
+    allowed,
+    async (tx, user, now) => {
+      await removeAllRoles(tx, user.id);
+      await revokeTokensOf(tx, user.id, now);
+    },
+  );
 }
 
 /** The user of that name who may still use the server. @throws RegistryError NOT_FOUND */
@@ -121,6 +148,12 @@ export async function presentUser(db: Executor, name: string): Promise<UserRow> 
   return user;
 }
 
+/** Her own, logged in by password and still let in; else an administrator. */
+async function requireOwnAccount(db: Executor, principal: Principal, name: string): Promise<void> {
+  if (principal.kind === 'user' && principal.name === name) await requireStanding(db, principal);
+  else await authorizeServer(db, principal);
+}
+
 async function change(
   { db, clock }: AccountContext,
   principal: Principal,
@@ -128,9 +161,12 @@ async function change(
   action: 'user.change' | 'user.disable',
   changed: (now: Date) => UserChange,
   detail: Readonly<Record<string, string | boolean>>,
+  /** Refuses whoever may not; runs before anything is changed. */
+  allowed: (tx: Executor) => Promise<void>,
   more?: (tx: Executor, user: UserRow, now: Date) => Promise<void>,
 ): Promise<void> {
   await writeTransaction(db, async (tx) => {
+    await allowed(tx);
     const user = await presentUser(tx, name);
     const now = clock();
     await changeUser(tx, user.id, changed(now));

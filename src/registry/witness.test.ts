@@ -5,6 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sql } from 'kysely';
 import { openDatabase, type Database } from '../db/open.ts';
 import { witnessedHeads } from '../db/witness.ts';
+import { insertUser } from '../db/users.ts';
+import { createAccessToken, revokeAccessToken } from './access-tokens.ts';
+import { authenticateToken, issueToken } from './authenticate.ts';
 import { recordHead } from './witness.ts';
 
 let folder: string;
@@ -18,6 +21,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
+const CLI = { kind: 'cli', name: 'test' } as const;
 const origin = 'https://index.test/';
 const record = (size: number, letter: string) =>
   recordHead(
@@ -25,6 +29,10 @@ const record = (size: number, letter: string) =>
     { kind: 'cli', name: 'test' },
     { origin, size, root: letter.repeat(64) },
   );
+
+const head = { origin, size: 1, root: 'a'.repeat(64) };
+const at = new Date('2026-11-22T12:00:00Z');
+const context = () => ({ db: database.db, clock: () => at });
 
 describe('a witness', () => {
   it('keeps a head once', async () => {
@@ -49,10 +57,39 @@ describe('a witness', () => {
   });
 
   it('takes nothing from strangers', async () => {
-    const head = { origin, size: 1, root: 'a'.repeat(64) };
-    const context = { db: database.db, clock: () => new Date() };
-    await expect(recordHead(context, { kind: 'anonymous' }, head)).rejects.toMatchObject({
+    await expect(recordHead(context(), { kind: 'anonymous' }, head)).rejects.toMatchObject({
       code: 'NOT_AUTHENTICATED',
     });
+  });
+
+  it.each([['read'], ['upload', 'maintain', 'own', 'admin']] as const)(
+    'takes no false head from a token for %s: only from one that an administrator made for it',
+    async (...verbs) => {
+      const { token } = await issueToken(database.db, { name: 't', verbs, now: at });
+      const principal = await authenticateToken(database.db, token, at);
+      await expect(recordHead(context(), principal, head)).rejects.toMatchObject({ code: 'NOT_PERMITTED' });
+      expect(await witnessedHeads(database.db, {})).toEqual([]);
+    },
+  );
+
+  it('takes heads from a token of an administrator for it, until the token is revoked', async () => {
+    const { token, number } = await createAccessToken(context(), CLI, { name: 'w', verbs: ['witness'] });
+    const principal = await authenticateToken(database.db, token, at);
+    expect(await recordHead(context(), principal, head)).toEqual({ isNew: true });
+    await revokeAccessToken(context(), CLI, number);
+    await expect(recordHead(context(), principal, head)).rejects.toMatchObject({ code: 'NOT_AUTHENTICATED' });
+  });
+
+  it('is not told anything by a user who makes herself a token for it', async () => {
+    const { id } = await insertUser(database.db, {
+      name: 'eve',
+      password: undefined,
+      isAdmin: false,
+      now: at,
+    });
+    const eve = { kind: 'user', userId: id, name: 'eve', isAdmin: false } as const;
+    const wish = { name: 'w', verbs: ['witness'] } as const;
+    await expect(createAccessToken(context(), eve, wish)).rejects.toMatchObject({ code: 'NOT_PERMITTED' });
+    await expect(recordHead(context(), eve, head)).rejects.toMatchObject({ code: 'NOT_PERMITTED' });
   });
 });

@@ -2,6 +2,7 @@ import { appendAudit } from '../db/audit.ts';
 import { insertWitnessedHead, witnessedHeads } from '../db/witness.ts';
 import type { Executor } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
+import { authorizeWitness } from './authorize.ts';
 import { RegistryError } from './errors.ts';
 import { actorOf, tokenOf, type Principal } from './principal.ts';
 
@@ -16,18 +17,17 @@ export interface ReportedHead {
 
 /**
  * Keeps a reported head for ever. Two heads of the same log and size with different roots prove a fork: both are kept, and it is said.
- * @throws RegistryError NOT_AUTHENTICATED, CONFLICT
+ * @throws RegistryError NOT_AUTHENTICATED, NOT_PERMITTED, CONFLICT
  */
 export async function recordHead(
   context: { readonly db: Executor; readonly clock: () => Date },
   principal: Principal,
   head: ReportedHead,
 ): Promise<{ readonly isNew: boolean }> {
-  if (principal.kind === 'anonymous')
-    throw new RegistryError('NOT_AUTHENTICATED', 'A witness takes heads from those with an API token only.');
   const { origin, size, root } = head;
   const at = context.clock();
   const outcome = await writeTransaction(context.db, async (tx) => {
+    await authorizeWitness(tx, principal);
     const others = (await witnessedHeads(tx, { origin, size })).filter((known) => known.root !== root);
     const isNew = await insertWitnessedHead(tx, {
       origin,

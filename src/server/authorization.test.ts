@@ -7,6 +7,7 @@ import { ensureProject, findProject } from '../db/projects.ts';
 import { setIndexRole, setProjectRole } from '../db/members.ts';
 import { insertUser } from '../db/users.ts';
 import { Authenticator } from '../registry/authenticator.ts';
+import { DEFAULT_RATE_LIMITS } from '../registry/rate-limit.ts';
 import { BoundedPool } from '../registry/bounded-pool.ts';
 import { hashPassword } from '../registry/password.ts';
 import { VERBS, type Verb } from '../registry/principal.ts';
@@ -29,13 +30,16 @@ const PASSWORD = 'correct horse battery';
 const wheel = makeSdist({ name: 'own', version: '1' });
 const foreign = makeSdist({ name: 'foreign', version: '1' });
 
+/** Everybody comes from one address here. */
+const RATES = { ...DEFAULT_RATE_LIMITS, unknown: { perSecond: 1_000, burst: 100_000 } };
+
 let fixture: ServerFixture;
 let matrixServer: Server;
 let matrixPort: number;
 const credentials = new Map<RoleName, string | undefined>();
 
 beforeAll(async () => {
-  fixture = await ServerFixture.start();
+  fixture = await ServerFixture.start({ rateLimits: RATES });
   await fixture.upload(wheel);
   await fixture.upload(foreign);
   await makeEverybody();
@@ -84,7 +88,7 @@ async function makeEverybody(): Promise<void> {
   credentials.set('anonymous', undefined);
   credentials.set('token unknown', `Bearer ${generateToken()}`);
   for (const verb of VERBS) {
-    const scope = verb === 'admin' ? {} : { indexId: index.id };
+    const scope = verb === 'admin' || verb === 'witness' ? {} : { indexId: index.id };
     await token(`token ${verb}`, { verbs: [verb], ...scope });
   }
   await token('token admin of the index', { verbs: ['admin'], indexId: index.id });
@@ -104,7 +108,7 @@ async function makeEverybody(): Promise<void> {
 /** The real table, guard and database; handlers that only say that they were reached. */
 async function startMatrixServer(): Promise<{ server: Server; port: number }> {
   const { db, index, clock } = fixture.index;
-  const guard = new Guard({ db, authenticator: new Authenticator({ db, clock }) });
+  const guard = new Guard({ db, authenticator: new Authenticator({ db, clock, limits: RATES }) });
   const api = new Api({
     endpoints: ENDPOINTS.map((endpoint) => ({
       ...endpoint,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ServerFixture, type Answer } from '../../test/support/server-fixture.ts';
 import { makeSdist, makeWheel, type Distribution } from '../../test/tools/distribution.ts';
+import { ensureProject } from '../db/projects.ts';
 import { changeIndex } from '../registry/indexes.ts';
 import type { Principal } from '../registry/principal.ts';
 import { setStatus } from '../registry/project-status.ts';
@@ -57,6 +58,31 @@ describe('the API changes a project for everybody before it answers', () => {
     expect(await page('yanked')).toMatchObject({ versions: [], files: [] });
     expect((await server.get(`/packages/yanked/${filename}`)).status).toBe(404);
     expect((await server.get(`/packages/yanked/${filename}.metadata`)).status).toBe(404);
+  });
+
+  it('names deleted and never published projects to administrators only', async () => {
+    await uploaded('listed');
+    await uploaded('abandoned');
+    expect((await api('DELETE', 'abandoned')).status).toBe(200);
+    await ensureProject(server.index.db, {
+      indexId: server.index.index.id,
+      name: 'secret-plan',
+      displayName: 'Secret.Plan',
+      now: server.index.now,
+    });
+    const reader = await server.issue({ verbs: ['read'] });
+    const names = async (token?: string): Promise<string[]> => {
+      const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+      const { text } = await server.get('/api/v1/projects', headers);
+      return (JSON.parse(text) as { projects: { name: string }[] }).projects.map(({ name }) => name);
+    };
+    for (const token of [undefined, reader]) {
+      expect(await names(token)).toContain('listed');
+      expect(await names(token)).not.toContain('abandoned');
+      expect(await names(token)).not.toContain('secret-plan');
+    }
+    expect(await names(owner)).toEqual(expect.arrayContaining(['listed', 'abandoned', 'secret-plan']));
+    expect((await server.get('/api/v1/projects/secret-plan')).status).toBe(404);
   });
 
   it('quarantines and archives: no uploads, said in the reason phrase', async () => {

@@ -70,6 +70,20 @@ it('counts a /64 of IPv6 as one', () => {
   expect(countedAddress('203.0.113.9')).toBe('203.0.113.9');
 });
 
+it('gives a holder of one network one key, however her addresses are written', () => {
+  for (const [one, other] of [
+    ['2001:db8::1', '2001:db8:0:0:9999::2'],
+    ['2001:db8::1', '2001:0DB8:0:0:ffff:ffff:ffff:ffff'],
+    ['2001:db8:0:7::', '2001:db8:0:7:1::'],
+    ['::1', '0:0:0:0:0:0:0:2'],
+    ['fe80::1%eth0', 'fe80::2%eth1'],
+    ['::ffff:203.0.113.9', '203.0.113.9'],
+  ] as const)
+    expect([one, countedAddress(one)]).toEqual([one, countedAddress(other)]);
+  expect(countedAddress('2001:db8:0:7::1')).not.toBe(countedAddress('2001:db8:0:8::1'));
+  expect(countedAddress('2001:db8::7:0:0:0:1')).not.toBe(countedAddress('2001:db8:7::1'));
+});
+
 it('refuses what is no network', () => {
   expect(() => new TrustedProxies(['nobody'])).toThrow(RangeError);
 });

@@ -92,7 +92,25 @@ export function isLocal({ socket, headers }: IncomingMessage): boolean {
 
 /** One entry per customer in what counts requests: an IPv4 address, or the /64 of an IPv6 one. */
 export function countedAddress(address: string): string {
-  return address.includes(':') ? address.split(':').slice(0, 4).join(':') : address;
+  const plain = plainAddress(address);
+  return isIP(plain) === 6 ? networkOf(plain) : plain;
+}
+
+/** The first four groups of an IPv6 address, however it is written: `2001:db8::1` and `2001:DB8:0:0:1::` are of one network. */
+function networkOf(address: string): string {
+  const [first = '', last] = (address.split('%', 1)[0] ?? '').toLowerCase().split('::');
+  const head = groupsOf(first);
+  const tail = groupsOf(last ?? '');
+  const zeros = last === undefined ? 0 : Math.max(0, 8 - head.length - tail.length);
+  return [...head, ...Array.from<string>({ length: zeros }).fill('0'), ...tail].slice(0, 4).join(':');
+}
+
+/** Without leading zeros; an IPv4 address at the end stands for two groups. */
+function groupsOf(text: string): string[] {
+  if (text === '') return [];
+  return text
+    .split(':')
+    .flatMap((group) => (group.includes('.') ? ['0', '0'] : [group.replace(/^0+(?=.)/, '')]));
 }
 
 function plainAddress(address: string | undefined): string {

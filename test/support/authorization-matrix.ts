@@ -15,6 +15,7 @@ export const ROLE_NAMES = [
   'token maintain',
   'token own',
   'token admin',
+  'token witness',
   'token admin of the index',
   'token of another index',
   'token of the project',
@@ -57,6 +58,7 @@ const ADMINS = ['token admin', 'token admin of the index', 'user admin'] as cons
 export const MATRIX: Readonly<Record<string, (read: 'open' | 'token', object: 'own' | 'foreign') => Row>> = {
   'server known': () => known,
   'index known': () => known,
+  'server witness': () => only('token witness'),
   'server admin': () => only('token admin', 'user admin'),
   'index admin': () => only(...ADMINS),
   'project admin': () => only(...ADMINS),
@@ -128,7 +130,7 @@ export const MATRIX: Readonly<Record<string, (read: 'open' | 'token', object: 'o
 /** The right that each endpoint of the API needs. */
 export const ENDPOINT_CLASSES: Readonly<Record<string, string>> = {
   getIndex: 'index read',
-  witnessHead: 'server known',
+  witnessHead: 'server witness',
   getMe: 'server known',
   listUsers: 'server admin',
   addUser: 'server admin',
@@ -153,7 +155,8 @@ export const ENDPOINT_CLASSES: Readonly<Record<string, string>> = {
   getSigningEventFiles: 'server known',
   offerSigningEvent: 'server admin',
   signSigningEvent: 'server known',
-  listKeyInvitations: 'server known',
+  listKeyInvitations: 'server admin',
+  getKeyInvitation: 'server known',
   inviteKeyHolder: 'server admin',
   acceptKeyInvitation: 'server known',
   listProjects: 'index read',

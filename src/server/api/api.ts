@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { findProject } from '../../db/projects.ts';
 import type { ProjectRow } from '../../db/schema.ts';
 import { projectNamed } from '../../registry/project-change.ts';
-import { authorize, authorizeServer, requireKnown } from '../../registry/authorize.ts';
+import { authorize, authorizeServer, authorizeWitness, requireKnown } from '../../registry/authorize.ts';
 import type { RegistryContext } from '../../registry/context.ts';
 import { RegistryError } from '../../registry/errors.ts';
 import type { Principal } from '../../registry/principal.ts';
@@ -56,6 +56,7 @@ export class Api {
   ): Promise<void> {
     const { method = 'GET' } = request;
     const principal = await this.#options.guard.principal(request);
+    if (principal.kind === 'anonymous') this.#options.guard.limitUnknown(request);
     // Nobody learns from a 404 or a 405 what a closed index has.
     const { context } = this.#options;
     if (path === OPEN_API_PATH && (method === 'GET' || method === 'HEAD')) {
@@ -137,7 +138,8 @@ async function authorizeCall(
   switch (policy.on) {
     case 'server':
       if (policy.verb === 'known') requireKnown(principal);
-      else authorizeServer(principal);
+      else if (policy.verb === 'witness') await authorizeWitness(db, principal);
+      else await authorizeServer(db, principal);
       return undefined;
     case 'index':
       if (policy.verb === 'known') requireKnown(principal);
@@ -146,8 +148,9 @@ async function authorizeCall(
     case 'project': {
       const name = projectNamed(parameters.get('project') ?? '');
       const project = await findProject(db, index.id, name);
-      // A deleted project is still there for whoever may restore it, and for nobody who reads.
-      if (project === undefined || (project.removed_at !== null && policy.verb === 'read')) {
+      // A deleted project is still there for whoever may restore it, and for nobody who reads; nor is one that waits for its first publication.
+      const isPublic = project !== undefined && project.removed_at === null && project.last_serial > 0;
+      if (project === undefined || (!isPublic && policy.verb === 'read')) {
         // Who may not even read here learns nothing about names; anonymous is asked who she is first.
         if (policy.verb !== 'read') requireKnown(principal);
         await authorize(db, principal, 'read', { index });

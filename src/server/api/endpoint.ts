@@ -14,7 +14,7 @@ export type EndpointMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export type EndpointPolicy =
   | { readonly on: 'index' | 'project'; readonly verb: Verb }
   | { readonly on: 'index'; readonly verb: 'known' }
-  | { readonly on: 'server'; readonly verb: 'admin' | 'known' };
+  | { readonly on: 'server'; readonly verb: 'admin' | 'witness' | 'known' };
 
 /** What a handler is called with. It translates and no more: the work is in registry/, which the commands call too. */
 export interface EndpointCall<Body, Query> {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { findIndex } from '../../db/indexes.ts';
+import { isAuthorized } from '../../registry/authorize.ts';
 import { deleteFiles, deleteProject } from '../../registry/delete.ts';
 import { RegistryError } from '../../registry/errors.ts';
 import type { ChangeOutcome } from '../../registry/project-change.ts';
@@ -115,16 +116,18 @@ export const PROJECT_ENDPOINTS: readonly Endpoint[] = [
     method: 'GET',
     path: '/api/v1/projects',
     name: 'listProjects',
-    summary: 'Projects by name, a page at a time.',
+    summary:
+      'Projects by name, a page at a time; for administrators also those that are deleted or not published yet.',
     policy: { on: 'index', verb: 'read' },
     query: z.strictObject({
       after: text.optional(),
       limit: z.coerce.number().int().min(1).max(1000).optional(),
     }),
     response: z.object({ projects: z.array(summary) }),
-    handle: async ({ context, query }) => ({
-      projects: await listProjectSummaries(context.db, context.index.id, query),
-    }),
+    handle: async ({ context: { db, index }, principal, query }) => {
+      const all = await isAuthorized(db, principal, 'admin', { index });
+      return { projects: await listProjectSummaries(db, index.id, { ...query, all }) };
+    },
   }),
   endpoint({
     method: 'GET',

@@ -123,11 +123,25 @@ export const SIGNING_EVENT_ENDPOINTS: readonly Endpoint[] = [
     path: '/api/v1/key-invitations',
     name: 'listKeyInvitations',
     summary: 'Who was asked to hold a key, and who has proved to have it.',
-    policy: SIGNER,
+    policy: ADMIN,
     response: z.object({ invitations: z.array(INVITATION) }),
     handle: async ({ context }) => ({
       invitations: (await eventsOf(context).invitations()).map(invitationJson),
     }),
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/api/v1/key-invitations/{nonce}',
+    name: 'getKeyInvitation',
+    summary: 'One invitation, for whoever was told its number.',
+    policy: SIGNER,
+    response: INVITATION,
+    handle: async ({ context, parameter }) => {
+      const nonce = parameter('nonce');
+      const found = (await eventsOf(context).invitations()).find((one) => one.nonce === nonce);
+      if (found === undefined) throw new RegistryError('NOT_FOUND', 'There is no such invitation.');
+      return invitationJson(found);
+    },
   }),
   endpoint({
     method: 'POST',
@@ -140,7 +154,7 @@ export const SIGNING_EVENT_ENDPOINTS: readonly Endpoint[] = [
     status: 201,
     handle: async ({ context, principal, body }) => {
       const made = await eventsOf(context).invite(body);
-      await note(context, principal, 'key.change', `invitation ${made.nonce}`);
+      await note(context, principal, 'key.change', `invitation to ${body.holder}`);
       return invitationJson(made);
     },
   }),
@@ -148,14 +162,15 @@ export const SIGNING_EVENT_ENDPOINTS: readonly Endpoint[] = [
     method: 'POST',
     path: '/api/v1/key-invitations/{nonce}/acceptance',
     name: 'acceptKeyInvitation',
-    summary: 'Accept with a public key and the proof that one has its private half.',
+    summary:
+      'Accept with a public key and the proof that one has its private half; the nonce is the secret that only the invited know.',
     policy: SIGNER,
     request: z.strictObject({ acceptance: base64 }),
     response: INVITATION,
     handle: async ({ context, principal, parameter, body }) => {
       const nonce = parameter('nonce');
       const made = await eventsOf(context).accept(nonce, fromBase64(body.acceptance));
-      await note(context, principal, 'key.change', `acceptance ${nonce}`);
+      await note(context, principal, 'key.change', `acceptance by ${made.holder}`);
       return invitationJson(made);
     },
   }),

@@ -9,7 +9,7 @@ export const WITNESS_ENDPOINTS: readonly Endpoint[] = [
     path: '/api/v1/witness',
     name: 'witnessHead',
     summary: "Keeps the head of another index's public log; 409 when it contradicts one that is kept.",
-    policy: { on: 'server', verb: 'known' },
+    policy: { on: 'server', verb: 'witness' },
     request: z.object({
       origin: z.url().max(500),
       index: z.string().max(200).optional(),
