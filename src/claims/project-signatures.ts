@@ -36,7 +36,6 @@ export async function requireSignatures(
     const groups = isProject ? ownerGroups(state, owners) : [requireDelegated(owned, role)];
     const allowed = keysOf(isProject ? [...groups, owners] : groups);
     await requireOnlyThese(role, metadata, allowed, crypto);
-    if (isProject && !allowsPartial) await requireVouched(check, metadata);
     for (const group of groups) {
       const have = await countOf(group, metadata, crypto);
       if (have < group.threshold) missing.push({ role, have, need: group.threshold });
@@ -51,7 +50,11 @@ export async function requireSignatures(
     );
   }
   const [first] = missing;
-  if (first === undefined || (allowsPartial && missing.every(({ have }) => have > 0))) return missing;
+  if (first === undefined) {
+    await requireVouched(check);
+    return missing;
+  }
+  if (allowsPartial && missing.every(({ have }) => have > 0)) return missing;
   throw new ClaimError(
     'THRESHOLD',
     `${first.role} is signed by ${first.have} of the ${first.need} keys that it needs.`,
@@ -118,10 +121,7 @@ async function requireOnlyThese(
 }
 
 /** A key comes in only with its own signature: nobody can register a key of somebody else, or one that nobody holds. */
-async function requireVouched(
-  { state, owners, crypto }: SignatureCheck,
-  metadata: Metadata<Targets>,
-): Promise<void> {
+async function requireVouched({ state, owned, owners, crypto }: SignatureCheck): Promise<void> {
   const before = state.roles.get(projectRoleName(state.project));
   const known = [
     ...(state.owners?.keys ?? []),
@@ -129,7 +129,7 @@ async function requireVouched(
   ];
   for (const key of owners.keys) {
     if (known.some((other) => other.keyId === key.keyId)) continue;
-    const have = await countOf({ keys: [key], threshold: 1 }, metadata, crypto);
+    const have = await countOf({ keys: [key], threshold: 1 }, owned, crypto);
     if (have === 1) continue;
     throw new ClaimError(
       'OWNERS',
