@@ -4,6 +4,7 @@ import type { Executor, FileRow } from '../db/schema.ts';
 import { findTargets, targetsOfRange, type TargetEntry } from '../db/targets.ts';
 import { FormatError } from '../pypi/errors.ts';
 import { metadataSidecarPath, parseIndexPath, simpleJsonPath } from '../pypi/layout.ts';
+import { TAKEDOWNS_PATH } from '../pypi/takedown-list.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { TargetFile } from '../tuf/file.ts';
 import type { Targets } from '../tuf/targets.ts';
@@ -138,7 +139,8 @@ export class TargetCheck {
 
   async #checkFile(target: TargetFile, files: ReadonlyMap<string, FileRow>, role: string): Promise<void> {
     const parsed = parseIndexPath(target.path);
-    if (parsed?.kind === 'simple-json' || parsed?.kind === 'simple-html') return;
+    const isPage = parsed?.kind === 'simple-json' || parsed?.kind === 'simple-html';
+    if (isPage || target.path === TAKEDOWNS_PATH) return;
     const row = parsed?.kind === 'file' ? files.get(parsed.filename) : undefined;
     if (parsed === undefined || row === undefined) {
       this.#findings.add('TARGET_UNKNOWN', `${target.path} is signed, but the index has no such file.`, {

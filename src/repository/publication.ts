@@ -16,6 +16,7 @@ import { hasImportedTargets } from '../db/imports.ts';
 import type { Executor } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { parseIndexPath, metadataSidecarPath } from '../pypi/layout.ts';
+import { TAKEDOWNS_PATH } from '../pypi/takedown-list.ts';
 import { StorageError } from '../storage/errors.ts';
 import type { NewObject, ObjectStore } from '../storage/object-store.ts';
 import { PublicationError } from './errors.ts';
@@ -310,7 +311,8 @@ async function writePlainObjects(
       await store.remove(tree.plain(metadataSidecarPath(parsed.project, parsed.filename)));
     return;
   }
-  if (parsed?.kind !== 'simple-json' && parsed?.kind !== 'simple-html') return;
+  const isPage = parsed?.kind === 'simple-json' || parsed?.kind === 'simple-html';
+  if (!isPage && path !== TAKEDOWNS_PATH) return;
   try {
     await store.copyOver(tree.hashed(path, target.sha256), tree.plain(path));
   } catch (cause) {

@@ -10,6 +10,7 @@ import { PublicationError } from './errors.ts';
 import type { HeldBackProject, HeldBackProjects } from './held-back.ts';
 import { projectTargets, type ProjectTargets } from './project-targets.ts';
 import type { ServedTree } from './served-tree.ts';
+import { takedownTarget, type TakedownTarget } from './takedown-target.ts';
 
 /** The rows that wait, turned into what changes among the targets. */
 export interface WaitingChanges {
@@ -26,6 +27,7 @@ interface WaitingRows {
   readonly states: readonly PageState[];
   readonly removed: ReadonlyMap<number, readonly string[]>;
   readonly current: ReadonlyMap<string, TargetEntry>;
+  readonly takedowns: TakedownTarget | undefined;
 }
 
 /** Rows taken by one publication; more wait for the next. */
@@ -80,6 +82,10 @@ async function changesOfRows(
       if (heldBack.hold(id, rows.journal.at(-1)?.id ?? 0, failure)) failures.push(failure);
     }
   }
+  if (rows.takedowns !== undefined) {
+    result.targetChanges.push(rows.takedowns.change);
+    result.pages.set(rows.takedowns.change.path, rows.takedowns.bytes);
+  }
   const journal = rows.journal.filter(({ project_id }) => project_id === null || !failed.has(project_id));
   return { journalIds: journal.map(({ id }) => id), ...result };
 }
@@ -90,7 +96,8 @@ async function readRows(tx: Executor, indexId: number, heldBack: HeldBackProject
   const states = await pageStates(tx, projectIds);
   const removed = await removedFilenames(tx, projectIds);
   const paths = states.flatMap((state) => pathsOf(state, removed));
-  return { journal, states, removed, current: await findTargets(tx, indexId, paths) };
+  const takedowns = await takedownTarget(tx, indexId, journal);
+  return { journal, states, removed, current: await findTargets(tx, indexId, paths), takedowns };
 }
 
 async function takenRows(
