@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Crash, equivocations, FaultPlan, faultStore } from '../../test/support/fault-store.ts';
 import { IndexFixture, sha256 } from '../../test/support/index-fixture.ts';
@@ -9,6 +10,7 @@ import { findFile, markFileRemoved } from '../db/files.ts';
 import { appendJournal } from '../db/journal.ts';
 import { findProject, setProjectStatus } from '../db/projects.ts';
 import { highestVersions } from '../db/roles.ts';
+import { writeTransaction } from '../db/transactions.ts';
 import { Metadata } from '../tuf/metadata.ts';
 import { MemoryStore } from '../storage/memory-store.ts';
 import type { CollectionSettings } from './collection-settings.ts';
@@ -80,6 +82,17 @@ const snapshots = async () =>
     .map(Number)
     .toSorted((a, b) => a - b);
 
+class WatchedStore extends MemoryStore {
+  beforeRemove: () => void = () => undefined;
+
+  override async remove(key: string): Promise<void> {
+    this.beforeRemove();
+    // As slow as a disk.
+    await new Promise((resolve) => setImmediate(resolve));
+    await super.remove(key);
+  }
+}
+
 describe('garbage collection', () => {
   it('takes nothing away while a backup reads, and goes on when it is done or was killed long ago', async () => {
     fixture = await IndexFixture.create();
@@ -110,6 +123,40 @@ describe('garbage collection', () => {
     expect(await db.selectFrom('collection_holds').select('id').where('id', '=', other).execute()).toEqual(
       [],
     );
+    await publisher.close();
+  });
+
+  it('a backup that begins while clean-up removes finds all of a slice or nothing of it', async () => {
+    const store = new WatchedStore();
+    fixture = await IndexFixture.create({ store });
+    const publisher = await fixture.startedPublisher();
+    for (const version of ['1.0', '2.0', '3.0', '4.0']) {
+      await fixture.upload('flask', version);
+      await publishAll(publisher);
+      fixture.advance(2);
+    }
+    const { db } = fixture;
+    let begun: Promise<readonly string[]> | undefined;
+    // Begins in the middle of a slice, and lists what there is as soon as its hold is there.
+    store.beforeRemove = () => {
+      begun ??= writeTransaction(db, (tx) =>
+        holdCollections(tx, new Date(fixture.now.getTime() + HOUR)),
+      ).then(keys);
+    };
+    const upkeep = upkeepOf(publisher);
+    fixture.advance(1);
+    while (await upkeep.step());
+    const listed = await begun;
+    expect(listed).toBeDefined();
+    while (await upkeep.step());
+    expect(await keys()).toEqual(listed);
+    // And what the rows of the backup speak of is what it lists.
+    const { rows } = await sql<{
+      role: string;
+      version: number;
+    }>`select role, version from role_versions`.execute(db);
+    const numbered = rows.filter(({ role }) => role !== 'timestamp');
+    for (const { role, version } of numbered) expect(listed).toContain(`metadata/${version}.${role}.json`);
     await publisher.close();
   });
 

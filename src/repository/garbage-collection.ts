@@ -16,11 +16,13 @@ import {
   forgetDigestRows,
   forgetDigests,
 } from '../db/target-digests.ts';
+import { areCollectionsHeld } from '../db/collection-holds.ts';
 import { targetHashes } from '../db/target-hashes.ts';
 import { requireLease } from '../db/leases.ts';
 import type { Executor } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { metadataSidecarPath, packagePath, parseIndexPath } from '../pypi/layout.ts';
+import { TAKEDOWNS_PATH } from '../pypi/takedown-list.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { CollectionSettings } from './collection-settings.ts';
 import type { ServedTree } from './served-tree.ts';
@@ -63,12 +65,15 @@ const SLICE = 100;
  * Takes away what no snapshot needs that a client may still be reading (PEP 458: mark and sweep). The marks are the rows of the database: which
  * publication listed which version and content. Roots, the public state and everything of the grace period and of the last snapshots stay (I7).
  * Each slice removes objects and then forgets their rows, so that a crash in between leaves rows whose objects the next collection misses gladly.
+ * Both in one write transaction, the only one that waits for files: a backup that begins holds collections in a transaction too, so it finds
+ * either all of a slice or nothing of it.
  * Only the publisher may run slices, between two publications (`Publisher.exclusively`): then nothing is listed that is being removed.
  */
 export class GarbageCollection {
   readonly #options: CollectionOptions;
   readonly #boundary: number | undefined;
   readonly #slices: AsyncGenerator<Garbage>;
+  #next: IteratorResult<Garbage> | undefined;
   readonly #counts = { versions: 0, pages: 0, files: 0, objects: 0, bytes: 0 };
 
   private constructor(options: CollectionOptions, boundary: number | undefined) {
@@ -90,18 +95,26 @@ export class GarbageCollection {
     return { boundary: this.#boundary, ...this.#counts };
   }
 
-  /** Removes the next few; false when there is nothing left. `epoch`: of the lease. Throws LeaseLostError, StorageError; then begin anew. */
-  async removeNext(epoch: number): Promise<boolean> {
+  /**
+   * Removes the next few; 'held' while a backup is being made, then nothing is removed and the same few come next. `epoch`: of the lease;
+   * `now`: of a clock. Throws LeaseLostError, StorageError; then begin anew.
+   */
+  async removeNext(epoch: number, now: Date): Promise<'removed' | 'held' | 'nothing left'> {
     const { db, store, indexId } = this.#options;
-    const { value: garbage, done } = await this.#slices.next();
-    if (done === true) return false;
-    await Promise.all(garbage.keys.map((key) => store.remove(key)));
-    await writeTransaction(db, async (tx) => {
+    this.#next ??= await this.#slices.next();
+    const { value: garbage, done } = this.#next;
+    if (done === true) return 'nothing left';
+    const isRemoved = await writeTransaction(db, async (tx) => {
       await requireLease(tx, indexId, epoch);
+      if (await areCollectionsHeld(tx, now)) return false;
+      await Promise.all(garbage.keys.map((key) => store.remove(key)));
       await garbage.forget(tx);
+      return true;
     });
+    if (!isRemoved) return 'held';
+    this.#next = undefined;
     this.#count(garbage);
-    return true;
+    return 'removed';
   }
 
   /** Counts what there is to remove and removes nothing; may run beside a publisher. */
@@ -249,5 +262,5 @@ function pathOf({ project, filename }: RemovedFile): string {
 
 function isPage(path: string): boolean {
   const kind = parseIndexPath(path)?.kind;
-  return kind === 'simple-json' || kind === 'simple-html';
+  return kind === 'simple-json' || kind === 'simple-html' || path === TAKEDOWNS_PATH;
 }

@@ -67,7 +67,11 @@ export class Upkeep {
     return this.#publisher.exclusively(async (context) => {
       if (await areCollectionsHeld(context.db, context.clock())) throw heldError();
       const running = await this.#begin(context);
-      while (await running.collection.removeNext(context.epoch));
+      for (;;) {
+        const removed = await running.collection.removeNext(context.epoch, context.clock());
+        if (removed === 'held') throw heldError();
+        if (removed === 'nothing left') break;
+      }
       await this.#finish(context, running);
       return running.collection.report;
     });
@@ -78,8 +82,8 @@ export class Upkeep {
       if (!(await this.#isDue(context))) return this.#hashes.step(context, this.#settings.interval);
       this.#running = await this.#begin(context);
     }
-    if (await areCollectionsHeld(context.db, context.clock())) return false;
-    if (await this.#running.collection.removeNext(context.epoch)) return true;
+    const removed = await this.#running.collection.removeNext(context.epoch, context.clock());
+    if (removed !== 'nothing left') return removed === 'removed';
     await this.#finish(context, this.#running);
     this.#running = undefined;
     return false;

@@ -151,6 +151,8 @@ async function putFile(
     yanked: file.yanked === undefined ? (0 as const) : (1 as const),
     yanked_reason: typeof file.yanked === 'string' ? file.yanked : null,
     removed_at: null,
+    // Clean-up may have taken it already, and will again when it is removed again.
+    collected_at: null,
   };
   if (known !== undefined) {
     await tx.updateTable('files').set(values).where('id', '=', known.id).execute();

@@ -3,11 +3,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Attacker, copyOf } from '../../../test/compromise/attacker.ts';
 import { IndexFixture, newSigner, sha256, signOffline } from '../../../test/support/index-fixture.ts';
 import { StoreClient } from '../../../test/support/store-client.ts';
+import { findFile, markFileRemoved } from '../../db/files.ts';
+import { appendJournal } from '../../db/journal.ts';
 import { putTargets, targetPathPrefix } from '../../db/targets.ts';
 import type { MemoryStore } from '../../storage/memory-store.ts';
 import type { Signer } from '../../tuf/signer.ts';
 import { encodeLogHead, parseLogEntry, parseLogHead } from '../../transparency/log-entry.ts';
 import { BinLayout } from '../bins.ts';
+import { Upkeep } from '../upkeep.ts';
 import { compareWithGood } from './comparison.ts';
 import { storeSource } from './published-source.ts';
 import { recoverIndex, type RecoverReport } from './recover.ts';
@@ -115,6 +118,32 @@ describe('recoverIndex', () => {
     expect(await client.read('packages/click/click-1.0.tar.gz')).toBe('click 1.0');
     for (const path of ['packages/flask/flask-6.6.tar.gz', 'packages/newcomer/newcomer-1.0.tar.gz', 'odd'])
       expect(await client.read(path)).toBeUndefined();
+  });
+
+  it('collects a file that it restored and that is removed later', async () => {
+    const { db, store, index, tree, clock } = fixture;
+    const key = tree.hashed('packages/click/click-1.0.tar.gz', sha256('click 1.0'));
+    // Removed by the attacker, and collected.
+    const gone = { removed_at: '2026-01-01T00:00:00.000Z', collected_at: '2026-02-01T00:00:00.000Z' };
+    await db.updateTable('files').set(gone).where('filename', '=', 'click-1.0.tar.gz').execute();
+    await store.remove(key);
+    const online = newSigner();
+    await recover([], online);
+    expect(await client.read('packages/click/click-1.0.tar.gz')).toBe('click 1.0');
+
+    const { id, project_id: projectId } = (await findFile(db, index.id, 'click-1.0.tar.gz'))!;
+    await markFileRemoved(db, id, fixture.now);
+    await appendJournal(db, { indexId: index.id, projectId, kind: 'remove', detail: {}, now: fixture.now });
+    const publisher = fixture.newPublisher([online]);
+    await publisher.start();
+    while ((await publisher.publishOnce()) !== undefined);
+    expect(await store.stat(key)).toBeDefined();
+    fixture.advance(12);
+    const hour = 3_600_000;
+    const settings = { gracePeriod: hour, snapshots: 1, removedFiles: hour, interval: hour };
+    await new Upkeep({ publisher, settings, clock }).collect();
+    expect(await store.stat(key)).toBeUndefined();
+    await publisher.close();
   });
 
   it('mends files and pages whose bytes were altered in the store', async () => {
