@@ -8,6 +8,7 @@ import { registerCompletion } from './commands/completion.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerEvent, registerSign } from './commands/event.ts';
 import { registerClient } from './commands/client.ts';
+import { registerWhy } from './commands/explain.ts';
 import { registerFsck } from './commands/fsck.ts';
 import { registerGc } from './commands/gc.ts';
 import { registerImport } from './commands/import.ts';
@@ -62,6 +63,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerRun,
   registerProxy,
   registerClient,
+  registerWhy,
   registerCompletion,
 ];
 

@@ -5,11 +5,13 @@ import { isLoopback, parseIndexUrl } from '../proxy/index-url.ts';
 import { netrcAuthorization } from '../proxy/netrc.ts';
 import { cacheFolder, stateFolder, TrustStore, type TrustedIndex } from '../proxy/trust-store.ts';
 import { VerifiedFiles } from '../proxy/verified-files.ts';
-import { VerifiedIndex } from '../proxy/verified-index.ts';
+import { VerifiedIndex, type SessionUpdater } from '../proxy/verified-index.ts';
+import { downloadFailed } from '../updater/errors.ts';
 import type { Fetcher } from '../updater/fetcher.ts';
 import { HttpFetcher } from '../updater/http-fetcher.ts';
 import { MetadataMemory } from '../updater/metadata-memory.ts';
 import { Updater } from '../updater/updater.ts';
+import { say } from './terminal.ts';
 
 /** The trust store of whoever runs this process. */
 export function openTrustStore(): TrustStore {
@@ -52,18 +54,39 @@ function isOf(origin: string, url: string): boolean {
   return URL.canParse(url) && new URL(url).origin === origin;
 }
 
+/** One fetcher for an index, its mirrors and those it has to agree with: each origin is asked with its own credentials. */
+export function openFetchers(urls: readonly string[]): OpenFetcher {
+  const byOrigin = new Map(urls.map((url) => [new URL(url).origin, openFetcher(url)]));
+  const plain = new HttpFetcher({ userAgent: 'rind', useEnvironmentProxy: true });
+  return {
+    fetch: (url, options) =>
+      ((URL.canParse(url) ? byOrigin.get(new URL(url).origin) : undefined) ?? plain).fetch(url, options),
+    close: async () => {
+      await Promise.all([...byOrigin.values(), plain].map((fetcher) => fetcher.close()));
+    },
+  };
+}
+
 /** A client of the index that begins with the root somebody decided to trust. */
-export async function openUpdater(index: TrustedIndex, fetcher: Fetcher): Promise<() => Updater> {
+export async function openUpdater(
+  index: TrustedIndex,
+  fetcher: Fetcher,
+): Promise<(offline?: boolean) => Updater> {
   const bootstrapRoot = await readFile(index.rootPath);
   const memory = new MetadataMemory();
-  return () =>
+  return (offline = false) =>
     new Updater({
       metadataDir: index.metadataFolder,
       metadataBaseUrl: `${index.url}metadata/`,
       targetBaseUrl: index.url,
+      mirrors: (index.mirrors ?? []).map((url) => ({
+        metadataBaseUrl: `${url}metadata/`,
+        targetBaseUrl: url,
+      })),
       fetcher,
       bootstrapRoot,
       memory,
+      config: { offline },
     });
 }
 
@@ -73,15 +96,28 @@ export interface OpenedIndex {
   close(): Promise<void>;
 }
 
-/** @param sessionMaxAge milliseconds; see {@link VerifiedIndex} */
-export async function openIndex(trusted: TrustedIndex, sessionMaxAge?: number): Promise<OpenedIndex> {
-  const fetcher = openFetcher(trusted.url);
+export interface OpenIndexOptions {
+  /** Milliseconds; see {@link VerifiedIndex}. */
+  readonly sessionMaxAge?: number | undefined;
+  /** Asks nobody; see {@link VerifiedIndex}. */
+  readonly isOffline?: boolean | undefined;
+}
+
+export async function openIndex(
+  trusted: TrustedIndex,
+  { sessionMaxAge, isOffline }: OpenIndexOptions = {},
+): Promise<OpenedIndex> {
+  const { url, mirrors = [] } = trusted;
+  const fetcher = openFetchers([url, ...mirrors]);
   const files = await VerifiedFiles.create(join(trusted.cacheFolder, 'files'));
   const index = new VerifiedIndex({
-    url: trusted.url,
+    url,
+    mirrors,
     openUpdater: await openUpdater(trusted, fetcher),
-    fetcher,
+    fetcher: isOffline === true ? OFFLINE : fetcher,
     files,
+    isOffline,
+    onOffline: (session, reason) => reportOffline(url, session, reason),
     ...(sessionMaxAge === undefined ? {} : { sessionMaxAge }),
   });
   const close = async (): Promise<void> => {
@@ -89,4 +125,19 @@ export async function openIndex(trusted: TrustedIndex, sessionMaxAge?: number): 
     await files.close();
   };
   return { index, close };
+}
+
+/** Never asks anybody. */
+export const OFFLINE: Fetcher = {
+  fetch: (url) => {
+    throw downloadFailed('OFFLINE', url, 'nothing of it is kept here, and nobody is asked (--offline)');
+  },
+};
+
+function reportOffline(url: string, session: SessionUpdater, reason: unknown): void {
+  const expires = session instanceof Updater ? session.trusted.timestamp?.expires : undefined;
+  const until =
+    expires === undefined ? '' : `; what it signed expires at ${expires.toISOString().slice(0, 16)} UTC`;
+  const why = reason === undefined ? 'is not asked' : 'cannot be reached';
+  say(`note: ${url} ${why}: only what was verified here before is used${until}`);
 }

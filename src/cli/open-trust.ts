@@ -9,8 +9,7 @@ import { TrustStoreError, type TrustedIndex } from '../proxy/trust-store.ts';
 import { VerdictError } from '../proxy/verdict.ts';
 import { VerifiedFiles } from '../proxy/verified-files.ts';
 import { VerifiedIndex } from '../proxy/verified-index.ts';
-import { HttpFetcher } from '../updater/http-fetcher.ts';
-import { openFetcher, openIndex, type OpenFetcher } from './open-index.ts';
+import { OFFLINE, openFetchers, openIndex, type OpenIndexOptions } from './open-index.ts';
 import type { ResolvedTrust } from './resolve-trust.ts';
 
 /** The indexes of a trust, opened, under its rules. */
@@ -24,23 +23,21 @@ export interface OpenedTrust {
   close(): Promise<void>;
 }
 
-export interface OpenTrustOptions {
-  /** Milliseconds; see {@link VerifiedIndex}. */
-  readonly sessionMaxAge?: number | undefined;
+export interface OpenTrustOptions extends OpenIndexOptions {
   readonly onWithheld?: ((withheld: Withheld) => void) | undefined;
 }
 
 /** Opens what {@link resolveTrust} found. */
 export async function openTrust(
   { indexes, policy }: ResolvedTrust,
-  { sessionMaxAge, onWithheld }: OpenTrustOptions = {},
+  { onWithheld, ...options }: OpenTrustOptions = {},
 ): Promise<OpenedTrust> {
   const opened = new Map<string, Awaited<ReturnType<typeof openIndex>>>();
-  for (const trusted of indexes) opened.set(trusted.url, await openIndex(trusted, sessionMaxAge));
+  for (const trusted of indexes) opened.set(trusted.url, await openIndex(trusted, options));
   const ruled = (index: AnsweringIndex): AnsweringIndex =>
     policy.isPlain && indexes.length === 1 ? index : new RuledIndex({ index, policy, onWithheld });
   const byUrl = new Map([...opened].map(([url, { index }]) => [url, ruled(index)]));
-  const agreements = new Agreements(indexes, ruled, sessionMaxAge);
+  const agreements = new Agreements(indexes, ruled, options);
   await agreements.prepare(policy.agreements);
   const urls = indexes.map(({ url }) => url);
   const merged = new MergedIndex(urls, policy, (project, url) => {
@@ -66,18 +63,18 @@ export async function openTrust(
 class Agreements {
   readonly #trusted: ReadonlyMap<string, TrustedIndex>;
   readonly #ruled: (index: AnsweringIndex) => AnsweringIndex;
-  readonly #sessionMaxAge: number | undefined;
+  readonly #options: OpenIndexOptions;
   readonly #opened = new Map<Agreement, AnsweringIndex>();
   readonly #closers: (() => Promise<void>)[] = [];
 
   constructor(
     indexes: readonly TrustedIndex[],
     ruled: (index: AnsweringIndex) => AnsweringIndex,
-    sessionMaxAge: number | undefined,
+    options: OpenIndexOptions,
   ) {
     this.#trusted = new Map(indexes.map((index) => [index.url, index]));
     this.#ruled = ruled;
-    this.#sessionMaxAge = sessionMaxAge;
+    this.#options = options;
   }
 
   of(agreement: Agreement): AnsweringIndex | undefined {
@@ -99,11 +96,12 @@ class Agreements {
   async #open({ indexes, threshold }: Agreement): Promise<VerifiedIndex> {
     const members: AgreeingIndex[] = [];
     for (const url of indexes) {
-      const { rootPath, metadataFolder } = this.#indexOf(url);
-      members.push({ url, metadataFolder, bootstrapRoot: await readFile(rootPath) });
+      const { rootPath, metadataFolder, mirrors } = this.#indexOf(url);
+      members.push({ url, mirrors, metadataFolder, bootstrapRoot: await readFile(rootPath) });
     }
     const [url = ''] = indexes;
-    const fetcher = openFetchers(indexes);
+    const { sessionMaxAge, isOffline } = this.#options;
+    const fetcher = openFetchers(members.flatMap((member) => [member.url, ...(member.mirrors ?? [])]));
     const files = await VerifiedFiles.create(join(this.#indexOf(url).cacheFolder, 'files'));
     this.#closers.push(
       () => fetcher.close(),
@@ -111,10 +109,12 @@ class Agreements {
     );
     return new VerifiedIndex({
       url,
-      fetcher,
+      mirrors: this.#indexOf(url).mirrors,
+      fetcher: isOffline === true ? OFFLINE : fetcher,
       files,
-      openUpdater: () => openAgreedSession(members, threshold, fetcher),
-      ...(this.#sessionMaxAge === undefined ? {} : { sessionMaxAge: this.#sessionMaxAge }),
+      isOffline,
+      openUpdater: (offline) => openAgreedSession(members, threshold, fetcher, offline),
+      ...(sessionMaxAge === undefined ? {} : { sessionMaxAge }),
     });
   }
 
@@ -123,17 +123,4 @@ class Agreements {
     if (index !== undefined) return index;
     throw new TrustStoreError('not-trusted', `The index ${url} is named in a map and not trusted here.`);
   }
-}
-
-/** One fetcher for several indexes: each origin is asked with its own credentials. */
-function openFetchers(urls: readonly string[]): OpenFetcher {
-  const byOrigin = new Map(urls.map((url) => [new URL(url).origin, openFetcher(url)]));
-  const plain = new HttpFetcher({ userAgent: 'rind', useEnvironmentProxy: true });
-  return {
-    fetch: (url, options) =>
-      ((URL.canParse(url) ? byOrigin.get(new URL(url).origin) : undefined) ?? plain).fetch(url, options),
-    close: async () => {
-      await Promise.all([...byOrigin.values(), plain].map((fetcher) => fetcher.close()));
-    },
-  };
 }

@@ -88,7 +88,10 @@ async function committed(
   if (combined.indexes.length === 0)
     return { ...(await ofStore(combined, undefined)), source, path: settings.path };
   const indexes: TrustedIndex[] = [];
-  for (const setting of combined.indexes) indexes.push(await establishTrust(setting, settings.path, roots));
+  for (const setting of combined.indexes) {
+    const trusted = await establishTrust(setting, settings.path, roots);
+    indexes.push({ ...trusted, mirrors: setting.mirrors });
+  }
   return { indexes, policy: policyOf(combined), source, path: settings.path };
 }
 

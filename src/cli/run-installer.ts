@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly allowHost?: readonly string[];
   /** Answers what is asked of PyPI from the trusted index, for tools that cannot be told another URL. */
   readonly insteadOfPypi?: boolean;
+  /** Asks nobody: what is stored here, verified and unexpired has to do. */
+  readonly offline?: boolean;
   /** The escape hatch of PEP 458. */
   readonly unsafelyDisablePackageVerification?: boolean;
 }
@@ -46,10 +48,11 @@ export async function runInstaller(
   const urls = trust.indexes.map(({ url }) => url);
   if (options.unsafelyDisablePackageVerification === true) await openHatch(command, urls);
   const opened = await openTrust(trust, {
+    isOffline: options.offline,
     onWithheld: ({ project, reason }) => say(`note: of ${project}, ${reason}; they are left out`),
   });
   try {
-    const run = new VerifiedRun(opened.index.url);
+    const run = new VerifiedRun();
     const interception = await intercept(trust, opened, options, run);
     const folder = await RunFolder.create();
     try {

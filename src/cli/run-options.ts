@@ -5,6 +5,7 @@ export interface RunCommandOptions {
   readonly index?: string;
   readonly allowHost?: readonly string[];
   readonly insteadOfPypi?: boolean;
+  readonly offline?: boolean;
   readonly unsafelyDisablePackageVerification?: boolean;
 }
 
@@ -17,6 +18,7 @@ export function addRunOptions(command: Command): Command {
       'let connections to this host through although nothing from it is verified; may be repeated',
       (host: string, hosts: readonly string[] | undefined) => [...(hosts ?? []), host],
     )
+    .option('--offline', 'ask nobody: use what was verified here before and has not expired')
     .option('--instead-of-pypi', 'answer from the trusted index what is asked of pypi.org')
     .option(
       '--unsafely-disable-package-verification',

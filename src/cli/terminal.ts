@@ -10,6 +10,7 @@ import { TrustStoreError, type TrustStoreErrorCode } from '../proxy/trust-store.
 import { TrustSettingsError } from '../proxy/trust-settings.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { keepVerdict } from './last-verdict.ts';
 import { RefusalError } from './refusal-error.ts';
 
 /** Tells a person something. */
@@ -28,8 +29,9 @@ function printable(text: string): string {
   return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '?');
 }
 
-/** Says why something was refused, and gives the exit code for it. */
+/** Says why something was refused, keeps it for `rind why`, and gives the exit code for it. */
 export function reportVerdict(verdict: Verdict): ExitCode {
+  keepVerdict(verdict);
   const isFailure = isVerificationFailure(verdict);
   const outcome = isFailure ? 'did not verify' : 'could not be verified';
   say(`error: ${verdict.subject} from ${verdict.index} ${outcome} (${verdict.code})`);

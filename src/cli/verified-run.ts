@@ -1,18 +1,17 @@
 import { isVerificationFailure, type Verdict } from '../proxy/verdict.ts';
 import { CliError } from './cli-error.ts';
 import { InstallerProcess, type Ending } from './installer-process.ts';
+import { keepVerdict } from './last-verdict.ts';
 import { reportVerdict, say } from './terminal.ts';
+
+const MOST = 10;
 
 /** One run: the process, what was refused to it, and what the index did not have. */
 export class VerifiedRun {
-  readonly #url: string;
-  readonly #absent = new Set<string>();
+  /** By what is absent. */
+  readonly #absent = new Map<string, Verdict>();
   #process: InstallerProcess | undefined;
   #verdict: Verdict | undefined;
-
-  constructor(url: string) {
-    this.#url = url;
-  }
 
   readonly listeners = {
     onFailure: async (verdict: Verdict): Promise<void> => {
@@ -25,7 +24,7 @@ export class VerifiedRun {
       }
       await this.#process?.endGroup();
     },
-    onAbsent: (project: string): void => void this.#absent.add(project),
+    onAbsent: (absence: Verdict): void => void this.#absent.set(absence.subject, absence),
   };
 
   /** @throws CliError when the command cannot be started */
@@ -52,8 +51,13 @@ export class VerifiedRun {
   }
 
   #reportAbsent(): void {
-    const names = [...this.#absent].slice(0, 10).join(', ');
-    const more = this.#absent.size > 10 ? ` and ${this.#absent.size - 10} more` : '';
-    say(`hint: ${this.#url} has no project named ${names}${more}; its signatures say so`);
+    const absences = [...this.#absent.values()];
+    for (const { what, index, code } of absences.slice(0, MOST)) say(`hint: ${index}: ${what} (${code})`);
+    if (absences.length > MOST) say(`hint: and ${absences.length - MOST} more`);
+    const [first] = absences;
+    if (first === undefined) return;
+    // Something withdrawn says more than the other names that an installer tries.
+    keepVerdict(absences.find(({ code }) => code !== 'unknown') ?? first);
+    say('hint: rind why says what that may mean and what to do');
   }
 }

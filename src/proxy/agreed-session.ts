@@ -7,6 +7,7 @@ import type { SessionUpdater } from './verified-index.ts';
 export interface AgreeingIndex {
   /** Base URL, with the final slash. */
   readonly url: string;
+  readonly mirrors?: readonly string[] | undefined;
   readonly metadataFolder: string;
   readonly bootstrapRoot: Uint8Array;
 }
@@ -19,11 +20,12 @@ export function openAgreedSession(
   indexes: readonly AgreeingIndex[],
   threshold: number,
   fetcher: Fetcher,
+  offline = false,
 ): SessionUpdater {
   const names = new Map(indexes.map((index, position) => [`index-${position}`, index]));
   const updater = new MultiRepositoryUpdater({
     map: {
-      repositories: new Map([...names].map(([name, { url }]) => [name, [url]])),
+      repositories: new Map([...names].map(([name, { url, mirrors = [] }]) => [name, [url, ...mirrors]])),
       mapping: [
         {
           paths: ['*/*/*', '*/*'],
@@ -38,6 +40,7 @@ export function openAgreedSession(
     bootstrapRoots: new Map([...names].map(([name, { bootstrapRoot }]) => [name, bootstrapRoot])),
     targetPath: '',
     fetcher,
+    config: { offline },
   });
   return new AgreedSession(updater);
 }

@@ -13,12 +13,16 @@ export function combineSettings(project: TrustSettings, user: TrustSettings): Tr
   const known = new Set(project.indexes.map(({ url }) => url));
   // Rules alone do not say that names come from nowhere.
   const isSilent = project.indexes.length === 0;
-  const pins = new Map(user.indexes.map(({ url, rootSha256 }) => [url, rootSha256]));
+  const users = new Map(user.indexes.map((index) => [index.url, index]));
   return {
     path: project.path,
     indexes: [
       // Whom the user trusts at a URL is not for a project to replace.
-      ...project.indexes.map((index) => ({ ...index, rootSha256: pins.get(index.url) ?? index.rootSha256 })),
+      ...project.indexes.map((index) => ({
+        ...index,
+        rootSha256: users.get(index.url)?.rootSha256 ?? index.rootSha256,
+        mirrors: [...new Set([...(users.get(index.url)?.mirrors ?? []), ...index.mirrors])],
+      })),
       ...user.indexes.filter(({ url, projects }) => (isSilent || projects !== undefined) && !known.has(url)),
     ],
     routes: new Map([...project.routes, ...user.routes]),

@@ -12,15 +12,15 @@ import { createVerdict, type Verdict } from './verdict.ts';
 /** The verified index behind the answers. */
 export type AnsweringIndex = Pick<
   VerifiedIndex,
-  'url' | 'page' | 'metadata' | 'fileTarget' | 'download' | 'knownFilenames'
+  'url' | 'page' | 'metadata' | 'fileTarget' | 'download' | 'absence' | 'knownFilenames'
 >;
 
 export interface IndexAnswersOptions {
   readonly index: AnsweringIndex;
   /** Called with every refusal. The refused request is answered only when the promise is settled. */
   readonly onFailure?: ((verdict: Verdict) => void | Promise<void>) | undefined;
-  /** Called with every project the index, signed and freshly, does not have. */
-  readonly onAbsent?: ((project: string) => void) | undefined;
+  /** Called with everything that was asked for and that the index, signed and freshly, does not have. */
+  readonly onAbsent?: ((absence: Verdict) => void) | undefined;
   readonly clock?: (() => Date) | undefined;
   /** Base URL of the files for whoever asks; that of the index when left out. */
   readonly baseUrl?: (() => string) | undefined;
@@ -125,7 +125,7 @@ export class IndexAnswers {
   async #file(route: PackageRoute, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { index } = this.#options;
     const found = await index.fileTarget(route.project, route.filename);
-    if (found === undefined) return send(request, response, this.#noSuchFile(route));
+    if (found === undefined) return send(request, response, await this.#noSuchFile(route));
     const content = {
       sha256: found.sha256,
       length: found.target.length,
@@ -134,13 +134,18 @@ export class IndexAnswers {
     await sendFile(request, response, content, async () => (await index.download(found)).path);
   }
 
-  #noSuchProject(project: string): Answer {
-    this.#options.onAbsent?.(project);
-    return plainText(404, `${this.#options.index.url} has no project ${project}; this answer is verified.`);
+  #noSuchProject(project: string): Promise<Answer> {
+    return this.#noSuch(project);
   }
 
-  #noSuchFile(route: PackageRoute): Answer {
-    return plainText(404, `${this.#options.index.url} has no ${route.path}; this answer is verified.`);
+  #noSuchFile({ project, filename }: PackageRoute): Promise<Answer> {
+    return this.#noSuch(project, filename);
+  }
+
+  async #noSuch(project: string, filename?: string): Promise<Answer> {
+    const absence = await this.#options.index.absence(project, filename);
+    this.#options.onAbsent?.(absence);
+    return plainText(404, `${absence.what} This answer is verified. ${absence.meaning} ${absence.remedy}`);
   }
 
   /** A verification that failed: told to the owner first, then answered so that the installer stops. */

@@ -1,6 +1,6 @@
 import type { AnsweringIndex } from './index-answers.ts';
 import type { ClientPolicy } from './policy.ts';
-import { VerdictError } from './verdict.ts';
+import { VerdictError, type Verdict } from './verdict.ts';
 import type { VerifiedFile } from './verified-files.ts';
 import type { SignedFile, VerifiedPage } from './verified-index.ts';
 
@@ -45,6 +45,10 @@ export class MergedIndex implements AnsweringIndex {
     const index = this.#givenBy.get(file);
     if (index === undefined) throw new TypeError('This file was not given by this index.');
     return index.download(file);
+  }
+
+  async absence(project: string, filename?: string): Promise<Verdict> {
+    return this.#route(project).absence(project, filename);
   }
 
   async knownFilenames(project: string): Promise<readonly string[]> {

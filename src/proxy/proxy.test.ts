@@ -61,7 +61,7 @@ async function startProxy(
     index,
     clock: () => now,
     onFailure: (verdict) => void verdicts.push(verdict),
-    onAbsent: (project) => void absent.push(project),
+    onAbsent: ({ code, what }) => void absent.push(`${code}: ${what}`),
     ...options,
   });
   return proxy;
@@ -188,7 +188,7 @@ describe('VerifyingProxy and absence', () => {
     const before = upstream.requests.length;
     expect((await ask('simple/bar/')).status).toBe(404);
     expect(upstream.requests.slice(before)).toContain('metadata/timestamp.json');
-    expect(absent).toEqual(['bar']);
+    expect(absent).toEqual(['unknown: The index has no project named bar; its signatures say so.']);
     expect((await ask('packages/foo/foo-9.0-py3-none-any.whl')).status).toBe(404);
     expect(verdicts).toEqual([]);
   });
@@ -241,7 +241,8 @@ describe('VerifyingProxy against tampering', () => {
     const honest = await askAll();
     await proxy.close();
     await files.close();
-    files = await VerifiedFiles.create(join(folder, 'files'));
+    // Nothing that was verified before: it would be used, and rightly.
+    files = await VerifiedFiles.create(join(folder, 'other-files'));
     await rm(join(folder, 'metadata'), { recursive: true });
     await startProxy();
     upstream.tamper(paths);

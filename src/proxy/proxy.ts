@@ -20,8 +20,8 @@ export interface ProxyOptions {
   readonly statusPage?: (() => Promise<Answer>) | undefined;
   /** Called with every refusal. The refused request is answered only when the promise is settled. */
   readonly onFailure?: (verdict: Verdict) => void | Promise<void>;
-  /** Called with every project the index, signed and freshly, does not have. */
-  readonly onAbsent?: (project: string) => void;
+  /** Called with everything that was asked for and that the index, signed and freshly, does not have. */
+  readonly onAbsent?: (absence: Verdict) => void;
   readonly clock?: () => Date;
 }
 

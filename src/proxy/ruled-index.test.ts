@@ -37,6 +37,7 @@ function indexOf(url: string, signedBy = 'bin-0', files: readonly PageFile[] = F
     fileTarget: async (project) => (project === 'demo' ? signed : undefined),
     metadata: async () => Buffer.from('metadata'),
     download: async () => ({ path: url, length: 1, sha256: '' }),
+    absence: async (project) => createVerdict('unknown', project, url, 'There is none'),
     knownFilenames: async () => ['demo-1.0-py3-none-any.whl'],
   };
 }

@@ -3,7 +3,7 @@ import { packagePath, simpleJsonPath } from '../pypi/layout.ts';
 import { parseProjectJson, renderProjectHtml, renderProjectJson, type PageFile } from '../pypi/simple.ts';
 import type { AnsweringIndex } from './index-answers.ts';
 import type { ClientPolicy } from './policy.ts';
-import { VerdictError } from './verdict.ts';
+import { createVerdict, VerdictError, type Verdict } from './verdict.ts';
 import type { VerifiedFile } from './verified-files.ts';
 import type { SignedFile, VerifiedPage } from './verified-index.ts';
 
@@ -73,6 +73,13 @@ export class RuledIndex implements AnsweringIndex {
 
   download(file: SignedFile): Promise<VerifiedFile> {
     return this.#options.index.download(file);
+  }
+
+  absence(project: string, filename?: string): Promise<Verdict> {
+    const { index, policy } = this.#options;
+    if (this.#isHere(project)) return index.absence(project, filename);
+    const reason = `${project} has to come from ${policy.routeOf(project) ?? 'another index'}`;
+    return Promise.resolve(createVerdict('policy', project, this.url, reason));
   }
 
   async knownFilenames(project: string): Promise<readonly string[]> {

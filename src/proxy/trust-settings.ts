@@ -26,6 +26,8 @@ export interface IndexSetting {
   readonly name: string;
   /** Base URL, with the final slash. */
   readonly url: string;
+  /** Base URLs of copies, asked in this order when the index cannot be used; none of them has to be trusted. */
+  readonly mirrors: readonly string[];
   /** sha256 of a root version's file, or of its signed part; lower-case hex. */
   readonly rootSha256: string;
   /** Names that must come from here; undefined: all others. */
@@ -77,7 +79,15 @@ const patterns = z.array(pattern).max(1000);
 const SETTINGS = z.strictObject({
   'unknown-hosts': z.enum(['refuse', 'tunnel']).optional(),
   index: z
-    .array(z.strictObject({ name, url: indexUrl, 'root-sha256': sha256, projects: patterns.optional() }))
+    .array(
+      z.strictObject({
+        name,
+        url: indexUrl,
+        mirrors: z.array(indexUrl).max(10).default([]),
+        'root-sha256': sha256,
+        projects: patterns.optional(),
+      }),
+    )
     .max(100)
     .default([]),
   rule: z
@@ -151,6 +161,7 @@ function settingsOf(tables: Tables, path: string): TrustSettings {
   const indexes = tables.index.map((entry) => ({
     name: entry.name,
     url: entry.url,
+    mirrors: entry.mirrors,
     rootSha256: entry['root-sha256'],
     projects: entry.projects,
   }));

@@ -26,6 +26,8 @@ export interface TrustedIndex {
   readonly id: string;
   /** Base URL, with the final slash. */
   readonly url: string;
+  /** Base URLs of copies that need no trust, where settings name some. */
+  readonly mirrors?: readonly string[];
   readonly origin: TrustOrigin;
   /** The root trust began with; later ones follow from it by signatures. */
   readonly rootVersion: number;

@@ -7,6 +7,9 @@
  * - `expired`, `rollback`: signed once, but no longer, or not any more
  * - `fork`: signed, but the index shows another history than before
  * - `not-signed`: listed or asked for, but no role signs it
+ * - `not-yet-signed`: the server has it, and so far no role signs it
+ * - `revoked`: signed once, and withdrawn by whoever signed it
+ * - `unknown`: the signatures say that there is no such thing
  * - `policy`: verified, but a rule of the project or the user does not let it be installed
  * - `no-agreement`: the indexes that have to agree show different content
  * - `incomplete`: signed, but its server does not have it
@@ -22,6 +25,9 @@ export type VerdictCode =
   | 'rollback'
   | 'fork'
   | 'not-signed'
+  | 'not-yet-signed'
+  | 'revoked'
+  | 'unknown'
   | 'policy'
   | 'no-agreement'
   | 'incomplete'
@@ -93,6 +99,19 @@ const EXPLANATIONS: Readonly<Record<VerdictCode, Explanation>> = {
   'not-signed': {
     meaning: 'It was withdrawn a moment ago, or something on the way added it.',
     remedy: 'Run the command again; if it stays, tell whoever runs the index.',
+  },
+  'not-yet-signed': {
+    meaning: 'It was uploaded a moment ago and waits to be signed, or something on the way added it.',
+    remedy: 'Run the command again in a minute; if it stays, tell whoever runs the index.',
+  },
+  revoked: {
+    meaning: 'Its developers or whoever runs the index withdrew it, perhaps because it did harm.',
+    remedy: 'Do not use copies of it that are still around; choose another version.',
+  },
+  unknown: {
+    meaning:
+      'The name is mistyped, it stands in another index, or it was withdrawn before this machine saw it.',
+    remedy: 'Check the spelling and the version, and which index the name should come from.',
   },
   policy: {
     meaning: 'No signature is at fault: a rule of this project or of your rind.toml forbids it.',

@@ -4,8 +4,12 @@ import { parseDistributionFilename } from '../pypi/distribution-filename.ts';
 import { metadataSidecarPath, packagePath, simpleHtmlPath, simpleJsonPath } from '../pypi/layout.ts';
 import { parseProjectJson, type ProjectPage } from '../pypi/simple.ts';
 import type { TargetFile } from '../tuf/file.ts';
+import { encodePath } from '../tuf/layout.ts';
+import { isNetworkAway } from '../updater/errors.ts';
 import type { Fetcher } from '../updater/fetcher.ts';
-import { VerdictError } from './verdict.ts';
+import { isAbsence } from '../updater/sources.ts';
+import { explainAbsence } from './absence.ts';
+import { VerdictError, type Verdict } from './verdict.ts';
 import type { VerifiedFile, VerifiedFiles } from './verified-files.ts';
 
 /** What a session needs of an `Updater`: one session is one snapshot and one reference time. */
@@ -19,11 +23,18 @@ export interface SessionUpdater {
 export interface VerifiedIndexOptions {
   /** Base URL, with the final slash. */
   readonly url: string;
-  readonly openUpdater: () => SessionUpdater;
+  /** Base URLs that serve the same, asked in this order when the one above fails. */
+  readonly mirrors?: readonly string[] | undefined;
+  /** @param isOffline makes no request: what is stored, verified and unexpired has to do */
+  readonly openUpdater: (isOffline: boolean) => SessionUpdater;
   readonly fetcher: Fetcher;
   readonly files: VerifiedFiles;
   /** Milliseconds after which a new session is opened; without it one session lasts for ever. */
   readonly sessionMaxAge?: number;
+  /** Asks nobody at all. Without it that is done only while no source can be reached. */
+  readonly isOffline?: boolean | undefined;
+  /** Called when a session does without the network: `reason` says why, unless somebody asked for it. */
+  readonly onOffline?: ((session: SessionUpdater, reason: unknown) => void) | undefined;
 }
 
 /** A page exactly as it was signed. */
@@ -45,6 +56,7 @@ export interface SignedFile {
 
 interface Session {
   readonly updater: SessionUpdater;
+  readonly isOffline: boolean;
   /** Pages by target path. */
   readonly pages: Map<string, Promise<VerifiedPage | undefined>>;
 }
@@ -60,6 +72,8 @@ const MAX_METADATA_LENGTH = 4 * 2 ** 20;
 const MAX_UNVERIFIED_LENGTH = 8 * 2 ** 20;
 const MAX_UNVERIFIED_NAMES = 20_000;
 const MAX_CACHED_LENGTH = 64 * 2 ** 20;
+/** Milliseconds for which a network that is away is not tried again. */
+const AWAY = 30_000;
 
 /**
  * An index through its signatures: whatever its methods give is verified, whatever cannot be verified is an error, and
@@ -77,6 +91,8 @@ export class VerifiedIndex {
   readonly #listings = new LRUCache<string, ProjectPage>({ max: 256 });
   readonly #fetching = new Map<string, Promise<Uint8Array>>();
   #current: OpenedSession | undefined;
+  /** On the monotonic clock. */
+  #awayUntil = 0;
 
   constructor(options: VerifiedIndexOptions) {
     this.url = options.url;
@@ -96,8 +112,19 @@ export class VerifiedIndex {
 
   /** A distribution file as its target says it is, on disk. */
   download({ target, sha256, updater }: SignedFile): Promise<VerifiedFile> {
-    return this.#options.files.get(sha256, target.length, async (path) => {
-      await updater.downloadTarget(target, path);
+    const { files } = this.#options;
+    return files.get(sha256, target.length, async (destination) => {
+      const asked = performance.now();
+      await updater.downloadTarget(target, destination).catch(async (error: unknown) => {
+        if (!isAbsence(error)) throw error;
+        // The session has lived longer than the file: one that began later knows whether it is still signed.
+        const { updater: later } = await this.#sessionSince(asked);
+        const signed = await later.getSignedTarget(target.path);
+        if (signed === undefined) throw new VerdictError('revoked', `${target.path} is no longer signed`);
+        if (signed.target.hashes.get('sha256') !== sha256) throw error;
+        await later.downloadTarget(signed.target, destination);
+      });
+      await files.cache.remember(target.path);
     });
   }
 
@@ -128,8 +155,6 @@ export class VerifiedIndex {
     const listing = await this.listing(project);
     const sha256 = listing?.files.find((file) => file.filename === filename)?.coreMetadataSha256;
     if (sha256 === undefined) return undefined;
-    const known = this.#bytes.get(sha256);
-    if (known !== undefined) return known;
     const path = metadataSidecarPath(project, filename);
     const pending = this.#fetching.get(path) ?? this.#fetchMetadata(path, sha256);
     this.#fetching.set(path, pending);
@@ -138,6 +163,17 @@ export class VerifiedIndex {
     } finally {
       this.#fetching.delete(path);
     }
+  }
+
+  /** Why there is no such project or file, once the methods above have said so. Never fails. */
+  absence(project: string, filename?: string): Promise<Verdict> {
+    const { files } = this.#options;
+    const hints = {
+      url: this.url,
+      wasSigned: (path: string) => files.cache.remembers(path),
+      isServed: (path: string) => this.#isServed(path),
+    };
+    return explainAbsence(hints, project, filename);
   }
 
   /**
@@ -157,11 +193,20 @@ export class VerifiedIndex {
     }
   }
 
-  /** What `read` finds in the current session or, before absence is reported, in one opened after now. */
+  /**
+   * What `read` finds in the current session or, before absence is reported and when a file of the session is no longer there, in one
+   * opened after now.
+   */
   async #newestOf<T>(read: (session: Session) => Promise<T | undefined>): Promise<T | undefined> {
     const asked = performance.now();
-    const found = await read(await this.#currentSession());
-    return found ?? (await read(await this.#sessionSince(asked)));
+    const session = await this.#currentSession();
+    try {
+      const found = await read(session);
+      if (found !== undefined || session.isOffline) return found;
+    } catch (error) {
+      if (!isAbsence(error)) throw error;
+    }
+    return read(await this.#sessionSince(asked));
   }
 
   #currentSession(): Promise<Session> {
@@ -182,9 +227,27 @@ export class VerifiedIndex {
 
   async #open(previous: OpenedSession | undefined): Promise<Session> {
     await previous?.session.catch(() => undefined);
-    const updater = this.#options.openUpdater();
+    if (this.#options.isOffline === true || performance.now() < this.#awayUntil)
+      return this.#openOffline(undefined);
+    const updater = this.#options.openUpdater(false);
+    try {
+      await updater.refresh();
+    } catch (error) {
+      if (!isNetworkAway(error)) throw error;
+      // What somebody gains who cuts the line is what she gains who sends the last answer again: time until it expires.
+      const session = await this.#openOffline(error).catch(() => undefined);
+      if (session === undefined) throw error;
+      this.#awayUntil = performance.now() + AWAY;
+      return session;
+    }
+    return { updater, isOffline: false, pages: new Map() };
+  }
+
+  async #openOffline(reason: unknown): Promise<Session> {
+    const updater = this.#options.openUpdater(true);
     await updater.refresh();
-    return { updater, pages: new Map() };
+    this.#options.onOffline?.(updater, reason);
+    return { updater, isOffline: true, pages: new Map() };
   }
 
   #pageOf(session: Session, path: string): Promise<VerifiedPage | undefined> {
@@ -204,8 +267,9 @@ export class VerifiedIndex {
     const found = await updater.getSignedTarget(path);
     if (found === undefined) return undefined;
     const sha256 = sha256Of(found.target, path);
-    const bytes = this.#bytes.get(sha256) ?? (await updater.targetBytes(found.target, MAX_PAGE_LENGTH));
-    this.#bytes.set(sha256, bytes);
+    const bytes = await this.#cached(sha256, MAX_PAGE_LENGTH, () =>
+      updater.targetBytes(found.target, MAX_PAGE_LENGTH),
+    );
     return { bytes, sha256, signedBy: found.role };
   }
 
@@ -225,12 +289,38 @@ export class VerifiedIndex {
   }
 
   async #fetchMetadata(path: string, sha256: string): Promise<Uint8Array> {
-    const bytes = await this.#fetchUnverified(path, MAX_METADATA_LENGTH);
-    if (createHash('sha256').update(bytes).digest('hex') !== sha256) {
-      throw new VerdictError('tampered', `${path} has not the sha256 that stands for it on the signed page`);
-    }
+    return this.#cached(sha256, MAX_METADATA_LENGTH, () =>
+      this.#fetchUnverified(path, MAX_METADATA_LENGTH, (bytes) => {
+        if (createHash('sha256').update(bytes).digest('hex') === sha256) return;
+        const reason = `${path} has not the sha256 that stands for it on the signed page`;
+        throw new VerdictError('tampered', reason);
+      }),
+    );
+  }
+
+  /** Verified bytes from memory, from the disk, or as `obtain` gets and verifies them. */
+  async #cached(sha256: string, maxLength: number, obtain: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    const { cache } = this.#options.files;
+    const known = this.#bytes.get(sha256) ?? (await cache.read(sha256, maxLength));
+    const bytes = known ?? (await obtain());
     this.#bytes.set(sha256, bytes);
+    if (known === undefined) await cache.write(sha256, bytes);
     return bytes;
+  }
+
+  async #isServed(path: string): Promise<boolean> {
+    if ((await this.#currentSession()).isOffline) return false;
+    try {
+      const options = { maxLength: Number.MAX_SAFE_INTEGER, compressible: false };
+      const source = this.#options.fetcher
+        .fetch(this.url + encodePath(path), options)
+        [Symbol.asyncIterator]();
+      const { done } = await source.next();
+      await source.return?.();
+      return done !== true;
+    } catch {
+      return false;
+    }
   }
 
   async #isListed(project: string, filename: string): Promise<boolean> {
@@ -238,8 +328,26 @@ export class VerifiedIndex {
     return listing?.files.some((file) => file.filename === filename) ?? false;
   }
 
-  async #fetchUnverified(path: string, maxLength: number): Promise<Uint8Array> {
-    const url = this.url + path.split('/').map(encodeURIComponent).join('/');
+  /** The bytes of the first source that has some which `check` does not refuse; otherwise the first thing that went wrong. */
+  async #fetchUnverified(
+    path: string,
+    maxLength: number,
+    check: (bytes: Uint8Array) => void = () => undefined,
+  ): Promise<Uint8Array> {
+    const failures: unknown[] = [];
+    for (const base of [this.url, ...(this.#options.mirrors ?? [])]) {
+      try {
+        const bytes = await this.#fetch(base + encodePath(path), maxLength);
+        check(bytes);
+        return bytes;
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    throw failures[0];
+  }
+
+  async #fetch(url: string, maxLength: number): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of this.#options.fetcher.fetch(url, { maxLength, compressible: true }))
       chunks.push(chunk);

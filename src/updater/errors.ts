@@ -76,6 +76,12 @@ export async function withLocalFile<T>(path: string, action: () => Promise<T>): 
   }
 }
 
+/** Whether nobody could be reached: no name, no route, no answer. An answer of any kind is not that. */
+export function isNetworkAway(error: unknown): boolean {
+  if (error instanceof SlowRetrievalError) return true;
+  return error instanceof DownloadError && error.code === 'CONNECTION_FAILED';
+}
+
 /** A URL for messages: without user name, password, query and fragment, at most 300 characters. */
 export function printableUrl(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;

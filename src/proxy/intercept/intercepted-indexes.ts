@@ -24,8 +24,8 @@ export interface InterceptedIndexesOptions {
   /** The escape hatch: hands on what no rule locks, without verifying it. */
   readonly isUnverified?: boolean | undefined;
   readonly onFailure?: ((verdict: Verdict) => void | Promise<void>) | undefined;
-  /** Called with every project an index, signed and freshly, does not have. */
-  readonly onAbsent?: ((project: string) => void) | undefined;
+  /** Called with everything that was asked for and that an index, signed and freshly, does not have. */
+  readonly onAbsent?: ((absence: Verdict) => void) | undefined;
   readonly forwarder: Forwarder;
   readonly tally: UnverifiedTally;
 }

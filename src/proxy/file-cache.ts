@@ -1,0 +1,196 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  stat,
+  unlink,
+  utimes,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+
+const DEFAULT_MAX_TOTAL_LENGTH = 4 * 2 ** 30;
+
+/**
+ * Bytes that were verified once, named by their sha256, kept from one process to the next and shared by all that run at the same time:
+ * folders of mode 0700, files of 0600. Nothing in it is believed: every read is hashed again, and what does not match is removed.
+ * What was used longest ago goes when it becomes too much; whoever reads it meanwhile keeps it.
+ */
+export class FileCache {
+  readonly #folder: string;
+  readonly #maxTotalLength: number;
+  /** Bytes added by this process since the last look at all of them. */
+  #added = 0;
+
+  private constructor(folder: string, maxTotalLength: number) {
+    this.#folder = folder;
+    this.#maxTotalLength = maxTotalLength;
+  }
+
+  /** @param folder made when it is not there */
+  static async open(folder: string, maxTotalLength = DEFAULT_MAX_TOTAL_LENGTH): Promise<FileCache> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+    return new FileCache(folder, maxTotalLength);
+  }
+
+  /** Puts the file with this hash to `path`, where nothing may be; false when the cache does not have it. */
+  async take(sha256: string, length: number, path: string): Promise<boolean> {
+    const kept = this.#pathOf(sha256);
+    try {
+      await linkOrCopy(kept, path);
+    } catch {
+      return false;
+    }
+    const now = new Date();
+    await utimes(kept, now, now).catch(() => undefined);
+    if (await hasContent(path, sha256, length)) return true;
+    await unlink(path).catch(() => undefined);
+    await unlink(kept).catch(() => undefined);
+    return false;
+  }
+
+  /** Keeps a verified file. That it cannot be kept, say on a full disk, is no matter. */
+  async keep(sha256: string, path: string): Promise<void> {
+    await this.#add(sha256, (draft) => linkOrCopy(path, draft));
+  }
+
+  /** The bytes with this hash, if there are at most `maxLength` of them. */
+  async read(sha256: string, maxLength: number): Promise<Uint8Array | undefined> {
+    const path = this.#pathOf(sha256);
+    const bytes = await readRegular(path, maxLength);
+    if (bytes === undefined) return undefined;
+    const now = new Date();
+    await utimes(path, now, now).catch(() => undefined);
+    if (createHash('sha256').update(bytes).digest('hex') === sha256) return bytes;
+    await unlink(path).catch(() => undefined);
+    return undefined;
+  }
+
+  /** Keeps verified bytes. */
+  async write(sha256: string, bytes: Uint8Array): Promise<void> {
+    await this.#add(sha256, (draft) => writeFile(draft, bytes, { flag: 'wx', mode: 0o600 }));
+  }
+
+  /** Writes down that something was verified under this name, so that its absence can be explained later. */
+  async remember(name: string): Promise<void> {
+    const path = this.#noteOf(name);
+    await mkdir(join(path, '..'), { recursive: true, mode: 0o700 }).catch(() => undefined);
+    await writeFile(path, '', { mode: 0o600 }).catch(() => undefined);
+  }
+
+  /** A hint, nothing that is believed. */
+  async remembers(name: string): Promise<boolean> {
+    const found = await stat(this.#noteOf(name)).catch(() => undefined);
+    return found !== undefined;
+  }
+
+  /** Removes what was used longest ago until a tenth of the allowed length is free, if too much is there. */
+  async evict(): Promise<void> {
+    this.#added = 0;
+    const files = await this.#all();
+    let total = files.reduce((sum, { length }) => sum + length, 0);
+    if (total <= this.#maxTotalLength) return;
+    files.sort((a, b) => a.usedAt - b.usedAt);
+    for (const { path, length } of files) {
+      if (total <= this.#maxTotalLength * 0.9) return;
+      await unlink(path).catch(() => undefined);
+      total -= length;
+    }
+  }
+
+  /** Evicts if this process added anything. */
+  async close(): Promise<void> {
+    if (this.#added > 0) await this.evict();
+  }
+
+  async #add(sha256: string, write: (draft: string) => Promise<void>): Promise<void> {
+    const path = this.#pathOf(sha256);
+    const draft = join(this.#folder, `.draft-${randomUUID()}`);
+    try {
+      await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
+      await write(draft);
+      const { size } = await stat(draft);
+      await rename(draft, path);
+      this.#added += size;
+    } catch {
+      // Renaming one of two links to the same file does nothing.
+    } finally {
+      await unlink(draft).catch(() => undefined);
+    }
+    if (this.#added > this.#maxTotalLength / 10) await this.evict();
+  }
+
+  /** Drafts of processes that died are among them, as the oldest files. */
+  async #all(): Promise<{ path: string; length: number; usedAt: number }[]> {
+    const files: { path: string; length: number; usedAt: number }[] = [];
+    const entries = await readdir(this.#folder, { recursive: true, withFileTypes: true });
+    for (const entry of entries) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      const status = await stat(path).catch(() => undefined);
+      if (status !== undefined) files.push({ path, length: status.size, usedAt: status.mtimeMs });
+    }
+    return files;
+  }
+
+  #noteOf(name: string): string {
+    return join(this.#folder, 'seen', createHash('sha256').update(name).digest('hex'));
+  }
+
+  #pathOf(sha256: string): string {
+    if (!/^[0-9a-f]{64}$/.test(sha256))
+      throw new TypeError('A verified file is named by a lower-case sha256.');
+    return join(this.#folder, sha256.slice(0, 2), sha256);
+  }
+}
+
+/** Whether a path is a regular file (no symbolic link) of this length and hash. */
+export async function hasContent(path: string, sha256: string, length: number): Promise<boolean> {
+  const file = await openRegular(path);
+  if (file === undefined) return false;
+  try {
+    if ((await file.stat()).size !== length) return false;
+    const hash = createHash('sha256');
+    for await (const chunk of file.createReadStream({ autoClose: false })) hash.update(chunk as Uint8Array);
+    return hash.digest('hex') === sha256;
+  } finally {
+    await file.close();
+  }
+}
+
+async function readRegular(path: string, maxLength: number): Promise<Uint8Array | undefined> {
+  const file = await openRegular(path);
+  if (file === undefined) return undefined;
+  try {
+    return (await file.stat()).size > maxLength ? undefined : await file.readFile();
+  } finally {
+    await file.close();
+  }
+}
+
+async function openRegular(path: string): Promise<FileHandle | undefined> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(path, flags).catch(() => undefined);
+  if (file === undefined || (await file.stat()).isFile()) return file;
+  await file.close();
+  return undefined;
+}
+
+/** A second name for the same bytes, or where there are none a copy. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'EEXIST') throw error;
+    await copyFile(from, to, constants.COPYFILE_EXCL);
+  }
+}
