@@ -40,6 +40,7 @@ const TITLES = new Map<number, string>([
   [416, 'Range not satisfiable'],
   [417, 'Expectation failed'],
   [429, 'Too many requests'],
+  [451, 'Taken down'],
   [500, 'Internal error'],
   [503, 'Not now'],
 ]);

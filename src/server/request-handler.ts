@@ -210,6 +210,7 @@ export class RequestHandler {
       case 'log-object':
         return send(target.path, site.logObject(route.path, route.part));
       case 'core-metadata':
+        await refuseTakenDown(site, route.path);
         return send(target.path, site.coreMetadata(route.path));
       case 'file':
         return this.#sendObject(site, route, target, request, response);
@@ -234,6 +235,7 @@ export class RequestHandler {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
+    await refuseTakenDown(site, route.path);
     // A part of a file is read from the disk; a small one that was asked for before goes out of memory.
     if (request.headers.range === undefined && site.isSmallFile(route.path)) {
       return this.#sendFrom(site.cacheKey(target.path), site.smallFile(route.path), request, response);
@@ -282,6 +284,19 @@ export class RequestHandler {
     sendProblem(response, { ...answer, headers }, { accept, userAgent, isHead: request.method === 'HEAD' });
     discardBody(request, this.#options.maxDiscarded);
   }
+}
+
+/** @throws ProblemError 451 */
+async function refuseTakenDown(site: Site, path: string): Promise<void> {
+  const takedown = await site.takedownOf(path);
+  if (takedown === undefined) return;
+  const what = takedown.filename ?? `The project '${takedown.project}'`;
+  throw new ProblemError(
+    problem(
+      451,
+      `${what} was taken down by the administrators of this index on ${takedown.since.slice(0, 10)}: ${takedown.reason}.`,
+    ),
+  );
 }
 
 /** Whoever speaks JSON to us is answered in JSON, whatever went wrong. */

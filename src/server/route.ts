@@ -53,6 +53,8 @@ export const PAGE_PATHS = {
   'text-html': simpleHtmlPath,
 } as const;
 
+/** The target pypi/takedown-list.ts, plain and hash-named. */
+const TAKEDOWNS = /^\/simple\/_takedowns\/(?:([0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})\.)?index\.json$/;
 const ROLE_METADATA = /^metadata\/(?:([1-9][0-9]{0,15})\.)?([A-Za-z0-9._-]{1,200})\.json$/;
 
 /** Finds the route of a path (with its leading `/`), undefined for 404. Pure; no user-controlled pattern. */
@@ -104,6 +106,9 @@ export function findRoute(path: string): Route | undefined {
 }
 
 function simpleRoute(path: string): Route | undefined {
+  const takedowns = TAKEDOWNS.exec(path);
+  if (takedowns !== null)
+    return { kind: 'role-metadata', path: path.slice(1), isImmutable: takedowns[1] !== undefined };
   const [name = '', last, ...more] = path.slice('/simple/'.length).split('/');
   if (more.length > 0 || !isValidProjectName(name)) return undefined;
   if (last !== undefined && last !== '') return treeRoute(path.slice(1));

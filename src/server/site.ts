@@ -4,6 +4,9 @@ import { findFile } from '../db/files.ts';
 import { findProject, listProjects } from '../db/projects.ts';
 import { lastPublication } from '../db/publications.ts';
 import type { Executor } from '../db/schema.ts';
+import { takedownsInForce } from '../db/takedowns.ts';
+import { parseIndexPath } from '../pypi/layout.ts';
+import { takedownOf, type Takedown } from '../pypi/takedown-list.ts';
 import { PAGE_CONTENT_TYPES, renderIndexHtml, renderIndexJson, type PageFormat } from '../pypi/simple.ts';
 import { feedDocument, type FeedName } from '../registry/feeds.ts';
 import { publishedProvenance } from '../registry/provenance.ts';
@@ -51,6 +54,7 @@ export class Site {
   readonly #store: ObjectStore;
   readonly #serverUrl: () => string;
   /** What is known of files that were asked for, by path. */
+  #takedowns: { readonly at: number; readonly list: Promise<readonly Takedown[]> } | undefined;
   readonly #files = new LRUCache<string, { readonly etag: string; readonly isSmall: boolean }>({
     max: REMEMBERED_FILES,
   });
@@ -182,6 +186,28 @@ export class Site {
       isFile: true,
       headers: DOWNLOAD_HEADERS,
     });
+  }
+
+  /** Why a file or its core metadata is withheld; undefined when it is not, or the path is of neither. */
+  async takedownOf(path: string): Promise<Takedown | undefined> {
+    const parsed = parseIndexPath(path);
+    if (parsed?.kind !== 'file' && parsed?.kind !== 'metadata') return undefined;
+    return takedownOf(await this.#takedownList(), parsed.project, parsed.filename);
+  }
+
+  /** The list is read again. */
+  forgetTakedowns(): void {
+    this.#takedowns = undefined;
+  }
+
+  #takedownList(): Promise<readonly Takedown[]> {
+    const now = performance.now();
+    if (this.#takedowns === undefined || now - this.#takedowns.at > PAGE_LIFETIME) {
+      const list = takedownsInForce(this.#db, this.id);
+      this.#takedowns = { at: now, list };
+      list.catch(() => this.forgetTakedowns());
+    }
+    return this.#takedowns.list;
   }
 
   /** The entity tag of a file, with its quotes: its sha256 where it is known, else what the store says. Remembered: under its name a file never changes. */

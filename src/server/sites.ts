@@ -1,4 +1,5 @@
 import { parseIndexPath } from '../pypi/layout.ts';
+import { TAKEDOWNS_PATH } from '../pypi/takedown-list.ts';
 import type { DocumentCache } from './document-cache.ts';
 import type { MountedSite } from './request-handler.ts';
 import type { Site } from './site.ts';
@@ -49,6 +50,11 @@ export class Sites {
     const mounted = [...this.#byName.values()].find(({ site }) => site.id === indexId);
     if (mounted === undefined) return;
     const { site } = mounted;
+    // Files that are withheld from now on may be held in memory.
+    if (changedPaths.includes(TAKEDOWNS_PATH)) {
+      site.forgetTakedowns();
+      this.#cache.clear();
+    }
     const projects = new Set<string>();
     for (const path of changedPaths) {
       const parsed = parseIndexPath(path);

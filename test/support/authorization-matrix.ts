@@ -185,4 +185,7 @@ export const ENDPOINT_CLASSES: Readonly<Record<string, string>> = {
   testWebhook: 'index admin',
   listWebhookDeliveries: 'index admin',
   retryWebhook: 'index admin',
+  listTakedowns: 'index read',
+  addTakedown: 'index admin',
+  removeTakedown: 'index admin',
 };

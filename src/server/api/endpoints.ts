@@ -5,6 +5,7 @@ import { PUBLISHER_ENDPOINTS } from './publisher-endpoints.ts';
 import { ROLE_ENDPOINTS } from './role-endpoints.ts';
 import { SIGNING_EVENT_ENDPOINTS } from './signing-event-endpoints.ts';
 import { PROJECT_ENDPOINTS } from './project-endpoints.ts';
+import { TAKEDOWN_ENDPOINTS } from './takedown-endpoints.ts';
 import { WEBHOOK_ENDPOINTS } from './webhook-endpoints.ts';
 import { WITNESS_ENDPOINTS } from './witness-endpoints.ts';
 
@@ -17,5 +18,6 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...SIGNING_EVENT_ENDPOINTS,
   ...PROJECT_ENDPOINTS,
   ...WITNESS_ENDPOINTS,
+  ...TAKEDOWN_ENDPOINTS,
   ...WEBHOOK_ENDPOINTS,
 ];
