@@ -27,6 +27,8 @@ export interface SignedTarget {
   readonly target: TargetFile;
   /** The first role in the order of the search that lists the path. */
   readonly role: string;
+  /** Who delegated to whom, from `targets` to the role itself: whose keys its word rests on. */
+  readonly via: readonly string[];
 }
 
 /** What a session needs from outside. */
@@ -94,12 +96,11 @@ export class Session {
    * An error in a role on the way ends the search: skipping it would let whoever can break a role choose another.
    */
   async find(path: string): Promise<SignedTarget | undefined> {
-    const waiting: { readonly role: string; readonly delegator: string }[] = [
-      { role: 'targets', delegator: 'root' },
-    ];
+    const waiting: { readonly role: string; readonly delegator: string; readonly via: readonly string[] }[] =
+      [{ role: 'targets', delegator: 'root', via: ['targets'] }];
     const visited = new Set<string>();
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      const { role, delegator } = next;
+      const { role, delegator, via } = next;
       if (visited.has(role)) {
         continue;
       }
@@ -112,7 +113,7 @@ export class Session {
       const targets = await this.#targets(role, delegator);
       const target = targets.targets.get(path);
       if (target !== undefined) {
-        return { target, role };
+        return { target, role, via };
       }
       visited.add(role);
       const delegations = targets.delegations?.rolesForTarget(path) ?? [];
@@ -121,9 +122,16 @@ export class Session {
         waiting.length = 0;
       }
       const searched = end === -1 ? delegations : delegations.slice(0, end + 1);
-      waiting.push(...searched.map(({ name }) => ({ role: name, delegator: role })).reverse());
+      waiting.push(
+        ...searched.map(({ name }) => ({ role: name, delegator: role, via: [...via, name] })).reverse(),
+      );
     }
     return undefined;
+  }
+
+  /** A delegated role of this snapshot, verified with the keys that its delegator names. The delegator has to be loaded. */
+  delegated(role: string, delegator: string): Promise<Targets> {
+    return this.#targets(role, delegator);
   }
 
   /** Goes from a bootstrap root to the newest root of earlier sessions, each signed by the one before. */

@@ -156,6 +156,21 @@ describe('the search through delegations', () => {
     expect((await client.updater().getTargetInfo('x'))?.length).toBe(4);
   });
 
+  it('says through whom a target is trusted: a name alone may stand anywhere', async () => {
+    delegate([
+      { from: 'targets', to: 'A' },
+      { from: 'targets', to: 'C' },
+      { from: 'C', to: 'B', terminating: true },
+    ]);
+    repository.addTarget('B', 'file.txt', new TextEncoder().encode('content'));
+    repository.publishAll('B');
+    const updater = client.updater();
+    const found = await updater.getSignedTarget('file.txt');
+    expect(found).toMatchObject({ role: 'B', via: ['targets', 'C', 'B'] });
+    expect((await updater.delegatedTargets('B', 'C')).targets.has('file.txt')).toBe(true);
+    await expect(updater.delegatedTargets('B', 'A')).rejects.toThrow();
+  });
+
   it('gives no role metadata without a target to search for', async () => {
     delegate([{ from: 'targets', to: 'A' }]);
     await client.refresh();

@@ -1,6 +1,7 @@
 import type { TufCrypto } from '../tuf/crypto.ts';
 import type { TargetFile } from '../tuf/file.ts';
 import { encodePath, targetFileName } from '../tuf/layout.ts';
+import type { Targets } from '../tuf/targets.ts';
 import type { TrustedMetadataSet } from '../tuf/trusted-metadata-set.ts';
 import { DEFAULT_UPDATER_CONFIG } from './config.ts';
 import type { UpdaterConfig } from './config.ts';
@@ -108,6 +109,14 @@ export class Updater {
         }
       }
     }
+  }
+
+  /**
+   * The verified metadata of a role on the way to a target: `delegator` is a role of {@link SignedTarget.via}, which is
+   * verified already.
+   */
+  async delegatedTargets(role: string, delegator: string): Promise<Targets> {
+    return (await this.#opened()).delegated(role, delegator);
   }
 
   /**
