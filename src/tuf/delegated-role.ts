@@ -27,11 +27,11 @@ export class DelegatedRole extends Role {
   readonly name: string;
   readonly terminating: boolean;
   readonly paths: readonly string[] | undefined;
-  /** As text while nobody has asked for them: of tens of thousands of bins a search needs one. */
-  readonly #pathHashPrefixes: readonly string[] | string | undefined;
+  /** Lower-case hexadecimal beginnings of the path's SHA-256. */
+  readonly pathHashPrefixes: readonly string[] | undefined;
 
   /** @throws {MalformedMetadataError} */
-  constructor(fields: DelegatedRoleFields, prefixText?: string) {
+  constructor(fields: DelegatedRoleFields) {
     super(fields);
     const { name, paths, pathHashPrefixes } = fields;
     check(
@@ -39,7 +39,7 @@ export class DelegatedRole extends Role {
       'name',
       'must be neither empty nor a top-level role',
     );
-    const isOne = (paths === undefined) !== ((prefixText ?? pathHashPrefixes) === undefined);
+    const isOne = (paths === undefined) !== (pathHashPrefixes === undefined);
     check(isOne, 'paths', 'exactly one of paths and path_hash_prefixes must be there');
     for (const prefix of pathHashPrefixes ?? []) {
       check(
@@ -51,18 +51,7 @@ export class DelegatedRole extends Role {
     this.name = name;
     this.terminating = fields.terminating;
     this.paths = paths;
-    this.#pathHashPrefixes = prefixText ?? pathHashPrefixes;
-  }
-
-  /** @param prefixText prefixes of 1 to 64 lower-case hexadecimal digits with `","` between them, which the caller has made sure of */
-  static withPrefixText(fields: DelegatedRoleFields, prefixText: string): DelegatedRole {
-    return new DelegatedRole(fields, prefixText);
-  }
-
-  /** Lower-case hexadecimal beginnings of the path's SHA-256. */
-  get pathHashPrefixes(): readonly string[] | undefined {
-    const prefixes = this.#pathHashPrefixes;
-    return typeof prefixes === 'string' ? prefixes.split(PREFIX_SEPARATOR) : prefixes;
+    this.pathHashPrefixes = pathHashPrefixes;
   }
 
   /** @throws {MalformedMetadataError} */
@@ -87,25 +76,9 @@ export class DelegatedRole extends Role {
 
   /** Whether the role is trusted with the path; `pathHash` is `targetPathHash(path)`. */
   matches(path: string, pathHash: string): boolean {
-    const prefixes = this.#pathHashPrefixes;
-    if (typeof prefixes === 'string') return isPrefixInText(pathHash, prefixes);
     return (
       (this.paths ?? []).some((pattern) => matchesPathPattern(path, pattern)) ||
-      (prefixes ?? []).some((prefix) => pathHash.startsWith(prefix))
+      (this.pathHashPrefixes ?? []).some((prefix) => pathHash.startsWith(prefix))
     );
-  }
-}
-
-const PREFIX_SEPARATOR = '","';
-
-function isPrefixInText(pathHash: string, text: string): boolean {
-  for (let start = 0; ;) {
-    let length = 0;
-    while (start + length < text.length && text.charCodeAt(start + length) === pathHash.charCodeAt(length))
-      length++;
-    const end = text.indexOf(PREFIX_SEPARATOR, start);
-    if (start + length === (end === -1 ? text.length : end)) return true;
-    if (end === -1) return false;
-    start = end + PREFIX_SEPARATOR.length;
   }
 }

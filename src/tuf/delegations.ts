@@ -3,11 +3,13 @@ import { DelegatedRole } from './delegated-role.ts';
 import { DelegationTable } from './delegation-table.ts';
 import { MalformedMetadataError, RoleNotFoundError } from './errors.ts';
 import { NO_FIELDS, asObject, check, readArray, readObject, unrecognized, within } from './fields.ts';
-import type { JsonObject, JsonRows, JsonValue } from './json.ts';
+import type { JsonObject } from './json.ts';
 import type { Key } from './key.ts';
 import { keysJson, readKeys } from './keys.ts';
 import type { Metadata } from './metadata.ts';
 import type { Role } from './role.ts';
+import { RoleRows } from './rows.ts';
+import type { MetadataRows } from './rows.ts';
 import { targetPathHash } from './sha256.ts';
 import type { Signed } from './signed.ts';
 import { SuccinctRoles } from './succinct-roles.ts';
@@ -21,7 +23,7 @@ export interface DelegationsFields {
   /** Keys by key id. */
   readonly keys: ReadonlyMap<string, Key>;
   /** In search order. */
-  readonly roles?: readonly DelegatedRole[] | undefined;
+  readonly roles?: readonly DelegatedRole[] | RoleRows | undefined;
   readonly succinctRoles?: SuccinctRoles | undefined;
   readonly unrecognizedFields?: JsonObject | undefined;
 }
@@ -47,17 +49,17 @@ export class Delegations {
     const isOne = (fields.roles === undefined) !== (succinctRoles === undefined);
     check(isOne, 'roles', 'exactly one of roles and succinct_roles must be there');
     this.keys = fields.keys;
-    this.roles = fields.roles === undefined ? undefined : byName(roles);
+    this.roles = roles instanceof RoleRows ? roles : fields.roles && byName(roles);
     this.succinctRoles = succinctRoles;
     this.#search = succinctRoles === undefined ? searchRoles(roles) : searchBins(succinctRoles);
     this.unrecognizedFields = fields.unrecognizedFields ?? NO_FIELDS;
   }
 
   /** @throws {MalformedMetadataError} */
-  static fromJson(json: JsonObject, rows?: JsonRows): Delegations {
+  static fromJson(json: JsonObject, rows: MetadataRows = {}): Delegations {
     return new Delegations({
       keys: readKeys(json),
-      roles: json.has('roles') ? readRoles(json, rows) : undefined,
+      roles: rows.roles ?? (json.has('roles') ? readRoles(json) : undefined),
       succinctRoles: json.has('succinct_roles')
         ? within('succinct_roles', () => SuccinctRoles.fromJson(readObject(json, 'succinct_roles')))
         : undefined,
@@ -101,13 +103,9 @@ export class Delegations {
   }
 }
 
-function readRoles(json: JsonObject, rows: JsonRows | undefined): readonly DelegatedRole[] {
-  const values: readonly unknown[] = Array.isArray(rows) ? rows : readArray(json, 'roles');
-  if (values.every((value) => value instanceof DelegatedRole)) return values;
-  return values.map((value, index) =>
-    value instanceof DelegatedRole
-      ? value
-      : within(`roles[${index}]`, () => DelegatedRole.fromJson(asObject(value as JsonValue, 'role'))),
+function readRoles(json: JsonObject): readonly DelegatedRole[] {
+  return readArray(json, 'roles').map((value, index) =>
+    within(`roles[${index}]`, () => DelegatedRole.fromJson(asObject(value, 'role'))),
   );
 }
 
@@ -127,12 +125,15 @@ function byName(roles: readonly DelegatedRole[]): ReadonlyMap<string, DelegatedR
 const SEARCHES_WITHOUT_TABLE = 4;
 
 /** Looks roles up in a table, which is built when paths keep being searched. */
-function searchRoles(roles: readonly DelegatedRole[]) {
+function searchRoles(roles: readonly DelegatedRole[] | RoleRows) {
   let searches = 0;
   let table: DelegationTable | undefined;
   return (path: string, pathHash: string) => {
-    if (searches++ < SEARCHES_WITHOUT_TABLE) return roles.filter((role) => role.matches(path, pathHash));
-    return (table ??= new DelegationTable(roles)).find(path, pathHash);
+    if (searches++ >= SEARCHES_WITHOUT_TABLE)
+      return (table ??= new DelegationTable(roles)).find(path, pathHash);
+    return roles instanceof RoleRows
+      ? roles.matching(pathHash)
+      : roles.filter((role) => role.matches(path, pathHash));
   };
 }
 

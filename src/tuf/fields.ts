@@ -1,5 +1,5 @@
 import { MalformedMetadataError } from './errors.ts';
-import type { JsonObject, JsonRows, JsonValue } from './json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 
 /** No unrecognized fields. */
 export const NO_FIELDS: JsonObject = new Map();
@@ -76,29 +76,16 @@ export function unrecognized(object: JsonObject, known: ReadonlySet<string>): Js
   return left ?? NO_FIELDS;
 }
 
-/** The rows of an object as models: those that a row reader has made, and those that `read` makes of what it left. */
-export function readRows<T extends object>(
+/** An object's members as models. */
+export function readModels<T>(
   object: JsonObject,
-  rows: JsonRows | undefined,
-  model: abstract new (...args: never[]) => T,
   read: (value: JsonObject, name: string) => T,
 ): ReadonlyMap<string, T> {
-  const values: ReadonlyMap<string, unknown> = rows instanceof Map ? rows : object;
-  if (isEvery(values, model)) return values;
   const models = new Map<string, T>();
-  for (const [name, value] of values) {
+  for (const [name, value] of object)
     models.set(
       name,
-      value instanceof model ? value : within(name, () => read(asObject(value as JsonValue, 'entry'), name)),
+      within(name, () => read(asObject(value, 'entry'), name)),
     );
-  }
   return models;
-}
-
-function isEvery<T extends object>(
-  values: ReadonlyMap<string, unknown>,
-  model: abstract new (...args: never[]) => T,
-): values is ReadonlyMap<string, T> {
-  for (const value of values.values()) if (!(value instanceof model)) return false;
-  return true;
 }

@@ -64,10 +64,10 @@ export class TargetFile {
   readonly path: string;
   /** Bytes. */
   readonly length: number;
+  /** Never empty. */
+  readonly hashes: Hashes;
   /** `custom` and whatever else stands there. */
   readonly unrecognizedFields: JsonObject;
-  /** The digest alone while nobody has asked for the hashes: a bin has a thousand targets, of which one is wanted. */
-  #hashes: Hashes | string;
 
   constructor(fields: {
     readonly path: string;
@@ -77,19 +77,13 @@ export class TargetFile {
   }) {
     this.path = fields.path;
     this.length = checkLength(fields.length);
-    this.#hashes = typeof fields.hashes === 'string' ? fields.hashes : checkHashes(fields.hashes);
+    this.hashes = checkHashes(fields.hashes);
     this.unrecognizedFields = fields.unrecognizedFields ?? NO_FIELDS;
   }
 
-  /** @param sha256 lower-case hexadecimal, which the caller has made sure of */
+  /** @param sha256 lower-case hexadecimal */
   static withSha256(path: string, length: number, sha256: string): TargetFile {
-    return new TargetFile({ path, length, hashes: sha256 as never });
-  }
-
-  /** Never empty. */
-  get hashes(): Hashes {
-    if (typeof this.#hashes === 'string') this.#hashes = new Map([['sha256', this.#hashes]]);
-    return this.#hashes;
+    return new TargetFile({ path, length, hashes: new Map([['sha256', sha256]]) });
   }
 
   /** @throws {MalformedMetadataError} */

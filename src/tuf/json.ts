@@ -1,4 +1,5 @@
 import { compareCodePoints } from './code-points.ts';
+import { decodeUtf8 } from './utf8.ts';
 
 /** A JSON object; a Map, so that `__proto__`, `constructor` and `10` are names like any other and keep their order. */
 export type JsonObject = ReadonlyMap<string, JsonValue>;
@@ -30,29 +31,37 @@ export interface JsonDocument {
   readonly value: JsonValue;
   /** The members of the outermost object; empty when the document is no object. */
   readonly members: ReadonlyMap<string, JsonMember>;
-  /** What stands at the place of the row reader, where it is an object or an array; in `value` an empty one stands for it. */
-  readonly rows?: JsonRows | undefined;
+  /** Rows by the name of their reader; in `value` something empty stands in their place. */
+  readonly rows: ReadonlyMap<string, JsonRows>;
 }
 
 /**
- * Metadata is long rows of one form. A row reader makes what it stands for directly of the text, without the generic
- * values between, which is most of what reading costs. What it accepts has to be canonical JSON; everything else is
- * left to the parser.
+ * Metadata is long rows of one form. A row reader looks through them in the text, and makes what they stand for when
+ * somebody asks for it: a client wants one row of ten thousand. It takes nothing that the parser would not take, and
+ * only canonical JSON; all else it leaves to the parser.
  */
 export interface RowReader {
-  /** The names from the outermost object down to the object or array that holds the rows. */
-  readonly place: readonly string[];
-  /** Levels and values that each row has. */
+  readonly name: string;
+  /** Levels of arrays and objects, that of the rows included. */
   readonly levels: number;
-  readonly values: number;
-  /** Reads the row at this position, which its member's name belongs to. Returns its end; -1: it has another form. */
-  read(text: string, position: number, name: string): number;
-  /** What was read last. */
-  readonly row: object;
+  /** Reads the object or array at this position of a text that is ASCII. Undefined: it has another form. */
+  read(text: string, position: number): RowsRead | undefined;
 }
 
-/** Rows as their reader made them, and generic values where they have another form. */
-export type JsonRows = ReadonlyMap<string, unknown> | readonly unknown[];
+/** What a {@link RowReader} has read. */
+export interface RowsRead {
+  readonly rows: JsonRows;
+  /** The position behind them. */
+  readonly end: number;
+  /** Values in them, at most. */
+  readonly values: number;
+}
+
+/** Rows by name, in order of appearance. */
+export type JsonRows = ReadonlyMap<string, unknown>;
+
+/** Where rows stand in a document: the names on the way from the outermost object, then their reader. */
+export type RowPlaces = ReadonlyMap<string, RowPlaces | RowReader>;
 
 /** The bytes are not JSON as this project reads it; the message names the reason and the place. */
 export class JsonError extends Error {
@@ -73,19 +82,20 @@ export function parseJson(bytes: Uint8Array, limits: Partial<JsonLimits> = {}): 
 }
 
 /**
- * As {@link parseJson}, and keeps the span of each member of the outermost object.
+ * As {@link parseJson}, and keeps the span of each member of the outermost object. With places of rows it may throw
+ * where without them it would not: rows count as more values than they have.
  * @throws {JsonError}
  */
 export function parseJsonDocument(
   bytes: Uint8Array,
   limits: Partial<JsonLimits> = {},
-  chooseRowReader?: (text: string) => RowReader,
+  places?: RowPlaces,
 ): JsonDocument {
   const { maxLength, maxDepth, maxValues } = { ...DEFAULT_JSON_LIMITS, ...limits };
   if (bytes.length > maxLength) {
     throw new JsonError(`the document has ${bytes.length} bytes, more than the allowed ${maxLength}`);
   }
-  return new JsonParser(bytes, maxDepth, maxValues, chooseRowReader).document();
+  return new JsonParser(bytes, maxDepth, maxValues, places).document();
 }
 
 const QUOTE = 0x22;
@@ -118,29 +128,21 @@ class JsonParser {
   readonly #maxValues: number;
   readonly #members = new Map<string, JsonMember>();
   readonly #expectedNames: (string | undefined)[] = [];
-  readonly #rowReader: RowReader | undefined;
-  /** How many names of the reader's place lead to where the parser is. */
-  #placed = 0;
-  #rows: JsonRows | undefined;
+  readonly #rows = new Map<string, JsonRows>();
+  /** What is known about the members of the object that is read. */
+  #places: RowPlaces | undefined;
   #position = 0;
   #values = 0;
   /** Whether everything since it was last set to true is canonical. */
   #canonical = true;
 
-  constructor(
-    bytes: Uint8Array,
-    maxDepth: number,
-    maxValues: number,
-    chooseRowReader: ((text: string) => RowReader) | undefined,
-  ) {
+  constructor(bytes: Uint8Array, maxDepth: number, maxValues: number, places: RowPlaces | undefined) {
     this.#bytes = bytes;
-    this.#text = decodeUtf8(bytes);
+    this.#text = textOf(bytes);
     this.#isAscii = this.#text.length === bytes.length;
     this.#maxDepth = maxDepth;
     this.#maxValues = maxValues;
-    const reader = chooseRowReader?.(this.#text);
-    const fits = reader !== undefined && reader.place.length + 1 + reader.levels <= maxDepth;
-    this.#rowReader = fits ? reader : undefined;
+    this.#places = places;
   }
 
   document(): JsonDocument {
@@ -223,20 +225,29 @@ class JsonParser {
     return name;
   }
 
-  /** The value of a member, with an eye on the place of the rows. */
+  /** The value of a member, with an eye on the places of rows. */
   #named(name: string, depth: number): JsonValue {
-    const place = this.#rowReader?.place;
-    if (place === undefined || this.#placed !== depth || place[depth] !== name)
-      return depth === 0 ? this.#member(name) : this.#value(depth + 1);
-    this.#placed++;
-    const isEnd = this.#placed === place.length;
-    const value = isEnd
-      ? this.#rowsValue(depth + 1)
-      : depth === 0
-        ? this.#member(name)
-        : this.#value(depth + 1);
-    this.#placed--;
+    const places = this.#places;
+    if (places === undefined) return depth === 0 ? this.#member(name) : this.#value(depth + 1);
+    const place = places.get(name);
+    const isReader = place !== undefined && 'read' in place;
+    if (isReader && this.#readRows(place, depth + 1)) return EMPTY_OBJECT;
+    this.#places = isReader ? undefined : place;
+    const value = depth === 0 ? this.#member(name) : this.#value(depth + 1);
+    this.#places = places;
     return value;
+  }
+
+  /** Whether a reader took what stands here. */
+  #readRows(reader: RowReader, depth: number): boolean {
+    if (!this.#isAscii || depth + reader.levels > this.#maxDepth) return false;
+    const read = reader.read(this.#text, this.#position);
+    if (read === undefined) return false;
+    this.#values += read.values;
+    if (this.#values > this.#maxValues) this.#fail(`more than ${this.#maxValues} values`);
+    this.#position = read.end;
+    this.#rows.set(reader.name, read.rows);
+    return true;
   }
 
   /** The native comparison is by UTF-16 units, which are in the order of code points while all of them are ASCII. */
@@ -252,56 +263,11 @@ class JsonParser {
     return value;
   }
 
-  /** An object or array of rows; anything else is no concern of the reader. */
-  #rowsValue(depth: number): JsonValue {
-    const unit = this.#text.charCodeAt(this.#position);
-    if (unit !== 0x7b && unit !== 0x5b) return this.#value(depth);
-    if (++this.#values > this.#maxValues) this.#fail(`more than ${this.#maxValues} values`);
-    return unit === 0x7b ? this.#rowObject(depth) : this.#rowArray(depth);
-  }
-
-  #rowObject(depth: number): JsonValue {
-    const rows = new Map<string, unknown>();
-    this.#rows = rows;
-    this.#open(depth);
-    if (this.#closes(0x7d)) return EMPTY_OBJECT;
-    let previous: string | undefined;
-    do {
-      const name = this.#nameAfter(previous, depth, EXPECTED_NAMES);
-      previous = name;
-      const size = rows.size;
-      rows.set(name, this.#row(name, depth));
-      if (rows.size === size) this.#failTwice(name);
-    } while (this.#continues(0x7d));
-    return EMPTY_OBJECT;
-  }
-
-  #rowArray(depth: number): JsonValue {
-    const rows: unknown[] = [];
-    this.#rows = rows;
-    this.#open(depth);
-    if (this.#closes(0x5d)) return EMPTY_ARRAY;
-    do {
-      this.#skipSpace();
-      rows.push(this.#row('', depth));
-    } while (this.#continues(0x5d));
-    return EMPTY_ARRAY;
-  }
-
-  #row(name: string, depth: number): unknown {
-    const reader = this.#rowReader as RowReader;
-    const end = reader.read(this.#text, this.#position, name);
-    if (end === -1) return this.#value(depth + 1);
-    this.#values += reader.values;
-    if (this.#values > this.#maxValues) this.#fail(`more than ${this.#maxValues} values`);
-    this.#position = end;
-    return reader.row;
-  }
-
   #array(depth: number): readonly JsonValue[] {
     this.#open(depth);
     if (this.#closes(0x5d)) return EMPTY_ARRAY;
     const array: JsonValue[] = [];
+    this.#places = undefined;
     do {
       this.#skipSpace();
       array.push(this.#value(depth + 1));
@@ -433,9 +399,9 @@ class JsonParser {
   }
 }
 
-function decodeUtf8(bytes: Uint8Array): string {
+function textOf(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return decodeUtf8(bytes);
   } catch (cause) {
     throw new JsonError('not valid UTF-8', { cause });
   }

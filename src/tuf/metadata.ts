@@ -3,9 +3,10 @@ import { compareCodePoints } from './code-points.ts';
 import { MalformedMetadataError } from './errors.ts';
 import { NO_FIELDS, asObject, readArray, readObject, unrecognized, within } from './fields.ts';
 import { JsonError, parseJsonDocument } from './json.ts';
-import type { JsonDocument, JsonLimits, JsonObject, JsonRows } from './json.ts';
+import type { JsonDocument, JsonLimits, JsonObject } from './json.ts';
 import { Root } from './root.ts';
-import { rowReaderOf } from './rows.ts';
+import { metadataRows, rowPlacesOf } from './rows.ts';
+import type { MetadataRows } from './rows.ts';
 import { Signature, readSignatures, signaturesByKeyId } from './signature.ts';
 import type { Signed, SignedType } from './signed.ts';
 import type { Signer, SigningContext } from './signer.ts';
@@ -21,7 +22,7 @@ export interface SignedByType {
   targets: Targets;
 }
 
-const READERS: { readonly [T in SignedType]: (json: JsonObject, rows?: JsonRows) => SignedByType[T] } = {
+const READERS: { readonly [T in SignedType]: (json: JsonObject, rows: MetadataRows) => SignedByType[T] } = {
   root: (json) => Root.fromJson(json),
   timestamp: (json) => Timestamp.fromJson(json),
   snapshot: (json, rows) => Snapshot.fromJson(json, rows),
@@ -75,7 +76,7 @@ export class Metadata<T extends Signed> {
       const document = parseMetadata(bytes, type, options);
       const envelope = asObject(document.value, 'envelope');
       const json = readObject(envelope, 'signed');
-      const signed = within('signed', () => READERS[type](json, document.rows));
+      const signed = within('signed', () => READERS[type](json, metadataRows(document.rows)));
       const signatures = readSignatures(readArray(envelope, 'signatures'));
       return new Metadata(signed, signatures, signedBytesOf(document, json), unrecognized(envelope, KNOWN));
     } catch (error) {
@@ -149,11 +150,21 @@ function escapeControlCharacters(text: string): string {
   );
 }
 
-/** Rows are read at once where the signed part is canonical: what is not has to be encoded anew, from generic values. */
+/**
+ * Rows are read by their form where the signed part is canonical: what is not has to be encoded anew, from generic
+ * values. Whether bytes are refused is for the parser alone to say.
+ */
 function parseMetadata(bytes: Uint8Array, type: SignedType, limits: Partial<JsonLimits>): JsonDocument {
-  const document = parseJsonDocument(bytes, limits, rowReaderOf(type));
-  const isWhole = document.rows === undefined || document.members.get('signed')?.canonical === true;
-  return isWhole ? document : parseJsonDocument(bytes, limits);
+  const places = rowPlacesOf(type);
+  if (places !== undefined) {
+    try {
+      const document = parseJsonDocument(bytes, limits, places);
+      if (document.rows.size === 0 || document.members.get('signed')?.canonical === true) return document;
+    } catch (error) {
+      if (!(error instanceof JsonError)) throw error;
+    }
+  }
+  return parseJsonDocument(bytes, limits);
 }
 
 /** The received span itself when it is canonical already, which is what spares a client the encoding. */

@@ -1,10 +1,16 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeCanonicalJson } from './canonical-json.ts';
 import { MalformedMetadataError } from './errors.ts';
 import { asObject, readObject } from './fields.ts';
+import { MetaFile } from './file.ts';
 import { JsonError, parseJson } from './json.ts';
+import type { JsonValue, RowPlaces, RowReader } from './json.ts';
 import { Metadata } from './metadata.ts';
+import { RowTable } from './row-table.ts';
+import { rowPlacesOf } from './rows.ts';
+import type { RoleRows } from './rows.ts';
 import { Snapshot } from './snapshot.ts';
 import { Targets } from './targets.ts';
 
@@ -86,6 +92,18 @@ describe('rows read at once', () => {
     ['a role with patterns between bins', 'targets', bins(`[${roleRow('bin-00')},{"keyids":[],"name":"p","paths":["a/*"],"terminating":true,"threshold":1}]`)], // prettier-ignore
     ['a role without prefixes', 'targets', bins(`[${roleRow('bin-00', '')}]`)],
     ['an empty key id', 'targets', bins(`[${roleRow('bin-00').replace(KEY_ID, '')}]`)],
+    ['bins of two keys', 'targets', bins(`[${roleRow('bin-00').replace(`"${KEY_ID}"`, '"0a","0b"')},${roleRow('bin-01').replace(`"${KEY_ID}"`, '"0a","0b"')}]`)], // prettier-ignore
+    ['bins of one key twice each', 'targets', bins(`[${roleRow('bin-00').replace('false,"threshold":1', 'true,"threshold":21')}]`)], // prettier-ignore
+    ['bins that do not ascend', 'targets', bins(`[${roleRow('bin-01')},${roleRow('bin-00')}]`)],
+    ['a bin with another threshold', 'targets', bins(`[${roleRow('bin-00')},${roleRow('bin-01').replace('"threshold":1', '"threshold":2')}]`)], // prettier-ignore
+    ['a bin with a long name', 'targets', bins(`[${roleRow('n'.repeat(100_000))}]`)],
+    ['a target and bins', 'targets', targets(`{${targetRow}}`, `"delegations":{"keys":{},"roles":[${roleRow('bin-00')}]},`)], // prettier-ignore
+    ['all hashes there are', 'targets', targets(`{"a":{"hashes":{"blake2b-256":"${DIGEST}","sha256":"${DIGEST}","sha512":"${DIGEST}${DIGEST}"},"length":3}}`)], // prettier-ignore
+    ['hashes in another order', 'targets', targets(`{"a":{"hashes":{"sha256":"${DIGEST}","blake2b-256":"${DIGEST}"},"length":3}}`)], // prettier-ignore
+    ['names with what sorts before a quote', 'targets', targets(`{"a b":{"hashes":{"sha256":"${DIGEST}"},"length":3},"a":{"hashes":{"sha256":"${DIGEST}"},"length":4}}`)], // prettier-ignore
+    ['a name that begins another', 'targets', targets(`{"a":{"hashes":{"sha256":"${DIGEST}"},"length":3},"a!":{"hashes":{"sha256":"${DIGEST}"},"length":4},"ab":{"hashes":{"sha256":"${DIGEST}"},"length":4}}`)], // prettier-ignore
+    ['an empty path', 'targets', targets(`{"":{"hashes":{"sha256":"${DIGEST}"},"length":3}}`)],
+    ['a snapshot that does not ascend', 'snapshot', snapshot('{"b.json":{"version":3},"a.json":{"version":4}}')], // prettier-ignore
     ['a snapshot', 'snapshot', snapshot('{"bin-00.json":{"version":3},"bins.json":{"hashes":{"sha256":"ab"},"version":1}}')], // prettier-ignore
     ['an empty snapshot', 'snapshot', snapshot('{}')],
   ] as const)('are what generic values say: %s', (_what, type, bytes) => {
@@ -116,6 +134,13 @@ describe('rows read at once', () => {
     ['targets that are a number', 'targets', targets('7')],
     ['a bin of a reserved name', 'targets', bins(`[${roleRow('snapshot')}]`)],
     ['a bin twice', 'targets', bins(`[${roleRow('bin-00')},${roleRow('bin-00')}]`)],
+    ['a bin twice, with another between', 'targets', bins(`[${roleRow('bin-00')},${roleRow('bin-01')},${roleRow('bin-00')}]`)], // prettier-ignore
+    ['a bin of a reserved name between others', 'targets', bins(`[${roleRow('bin-00')},${roleRow('root')},${roleRow('timex')}]`)], // prettier-ignore
+    ['bins that name one key twice', 'targets', bins(`[${roleRow('bin-00').replace(`"${KEY_ID}"`, '"0a","0a"')}]`)], // prettier-ignore
+    ['a threshold of 0', 'targets', bins(`[${roleRow('bin-00').replace('"threshold":1', '"threshold":0')}]`)],
+    ['rows with a comma behind the last', 'targets', targets(`{${targetRow},}`)],
+    ['rows with two commas between them', 'targets', targets(`{${targetRow},,${targetRow.replace('a/a', 'b/b')}}`)], // prettier-ignore
+    ['rows that end with another bracket', 'targets', targets(`{${targetRow}]`)],
     ['roles that are no array', 'targets', bins(`{"a":${roleRow('bin-00')}}`)],
     ['a prefix that is too long', 'targets', bins(`[${roleRow('bin-00', `"${'a'.repeat(65)}"`)}]`)],
     ['a prefix in capitals', 'targets', bins(`[${roleRow('bin-00', '"AB"')}]`)],
@@ -135,7 +160,7 @@ describe('rows read at once', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(0, 1, 2),
-        fc.array(fc.tuple(fc.nat(), fc.constantFrom(...'{}[]",:\\ 0129afgz-.é\u0001'.split(''))), {
+        fc.array(fc.tuple(fc.nat(), fc.constantFrom(...'{}[]",:\\ !0129afgz-.é\u0001'.split(''))), {
           minLength: 1,
           maxLength: 3,
         }),
@@ -155,21 +180,81 @@ describe('rows read at once', () => {
     );
   });
 
-  it('count against the limits of depth and of values as generic values do', () => {
-    const bytes = targets(`{${targetRow},${targetRow.replace('a/a', 'b/b')}}`);
-    for (const [name, most] of [
-      ['maxDepth', 8],
-      ['maxValues', 40],
-    ] as const) {
-      for (let limit = 1; limit <= most; limit++) {
-        const read = (): unknown => parseJson(bytes, { [name]: limit });
-        const isRefused = verdictOf(read) === 'refused';
-        expect([limit, verdictOf(() => Metadata.fromBytes(bytes, 'targets', { [name]: limit }))]).toEqual([
-          limit,
-          isRefused ? 'refused' : 'read',
-        ]);
+  it.each([
+    ['targets', 'targets', targets(`{${targetRow},${targetRow.replace('a/a', 'b/b')}}`)],
+    ['targets with three hashes', 'targets', targets(`{"a":{"hashes":{"blake2b-256":"${DIGEST}","sha256":"${DIGEST}","sha512":"${DIGEST}${DIGEST}"},"length":3}}`)], // prettier-ignore
+    ['bins', 'targets', bins(`[${roleRow('bin-00', '"0","1","2","3","4","5"')},${roleRow('bin-01')}]`)],
+    ['bins of many keys', 'targets', bins(`[${roleRow('b').replace(`"${KEY_ID}"`, '"0","1","2","3","4","5","6"')}]`)], // prettier-ignore
+    ['a snapshot', 'snapshot', snapshot('{"a.json":{"version":3},"b.json":{"version":4}}')],
+  ] as const)(
+    'count against the limits of depth and of values as generic values do: %s',
+    (_what, type, bytes) => {
+      for (const [name, most] of [
+        ['maxDepth', 9],
+        ['maxValues', 60],
+      ] as const) {
+        for (let limit = 1; limit <= most; limit++) {
+          const expected = verdictOf(() => parseJson(bytes, { [name]: limit }));
+          const found = verdictOf(() => Metadata.fromBytes(bytes, type, { [name]: limit }));
+          expect([name, limit, found]).toEqual([name, limit, expected]);
+        }
       }
+    },
+  );
+
+  it('count at least as many values as they have, so that no limit is ever passed', () => {
+    const prefix = fc.array(fc.constantFrom('0', '1', '9', 'a', 'f'), { minLength: 1, maxLength: 8 });
+    const list = fc.array(
+      prefix.map((digits) => digits.join('')),
+      { minLength: 1, maxLength: 9 },
+    );
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(
+          list.map((ids) => ids[0] ?? ''),
+          { minLength: 1, maxLength: 5 },
+        ),
+        fc.array(list, { minLength: 1, maxLength: 9 }),
+        (keyIds, rows) => {
+          // prettier-ignore
+          const quoted = (texts: readonly string[]): string => texts.map((text) => `"${text}"`).join(',');
+          const roles = rows.map((prefixes, index) => roleRow(`b${index}`, quoted(prefixes)).replace(`"${KEY_ID}"`, quoted(keyIds))); // prettier-ignore
+          const text = `[${roles.join(',')}]`;
+          const read = readerOf('roles').read(text, 0);
+          expect(read?.end).toBe(text.length);
+          expect(read?.values).toBeGreaterThanOrEqual(valuesIn(parseJson(encode(text))));
+        },
+      ),
+    );
+  });
+
+  it('are found by name, and by nothing that only looks like one in the text', () => {
+    const names = Array.from(
+      { length: 37 },
+      (_, index) => `bin-${(index * 7).toString(16).padStart(4, '0')}`,
+    );
+    const bytes = snapshot(
+      `{${names.map((name, index) => `"${name}.json":{"version":${index + 1}}`).join(',')}}`,
+    );
+    const { meta } = Metadata.fromBytes(bytes, 'snapshot').signed;
+    expect(meta).toBeInstanceOf(RowTable);
+    expect(meta.size).toBe(37);
+    for (const order of [
+      names,
+      names.toReversed(),
+      names.toSorted((a, b) => (a.slice(-1) < b.slice(-1) ? -1 : 1)),
+    ]) {
+      for (const name of order) expect(meta.get(`${name}.json`)?.version).toBe(names.indexOf(name) + 1);
     }
+    const none = ['', 'bin', 'bin-0000.jso', 'bin-0001.json', 'bin-0000.json":{"version', 'bin-ffff.json', 'a', '\u00e9', '~']; // prettier-ignore
+    for (const name of none) expect([name, meta.get(name), meta.has(name)]).toEqual([name, undefined, false]);
+    expect(meta.has('bin-0007.json')).toBe(true);
+    expect([...meta.keys()]).toEqual(names.map((name) => `${name}.json`));
+    expect([...meta.values()].map(({ version }) => version)).toEqual(names.map((_, index) => index + 1));
+    expect(new Map(meta)).toEqual(new Map(names.map((name, index) => [`${name}.json`, new MetaFile({ version: index + 1 })]))); // prettier-ignore
+    const seen: unknown[] = [];
+    meta.forEach((row, name, table) => seen.push([name, row.version, table === meta]));
+    expect(seen).toEqual(names.map((name, index) => [`${name}.json`, index + 1, true]));
   });
 
   it('find the bin of a hash in the text of its prefixes, and nothing between them', () => {
@@ -185,6 +270,28 @@ describe('rows read at once', () => {
     expect(found('bc')).toEqual([]);
     expect(found('2ff')).toEqual(['bin-01']);
     expect(delegations?.roles?.get('bin-00')?.pathHashPrefixes).toEqual(['0a', '1bc']);
+    for (const hash of ['0a5', '1bc', '1bd', 'bc', '2ff', '0', '1b'])
+      expect(delegations?.roles).toSatisfy((roles: RoleRows) =>
+        isDeepStrictEqual(
+          roles.matching(hash.padEnd(64, '0')).map(({ name }) => name),
+          found(hash),
+        ),
+      );
+  });
+
+  it('find the same however often they are searched', () => {
+    const names = ['bin-00', 'bin-01', 'bin-02'];
+    const bytes = bins(
+      `[${names.map((name, index) => roleRow(name, `"${index}","e${index}","f"`)).join(',')}]`,
+    );
+    const delegations = Metadata.fromBytes(bytes, 'targets').signed.delegations;
+    expect(delegations?.roles).toBeInstanceOf(RowTable);
+    for (let path = 0; path < 40; path++) {
+      const found = (): readonly string[] => (delegations?.rolesForTarget(`p/${path}`) ?? []).map(({ name }) => name); // prettier-ignore
+      const fresh =
+        Metadata.fromBytes(bytes, 'targets').signed.delegations?.rolesForTarget(`p/${path}`) ?? [];
+      expect(found()).toEqual(fresh.map(({ name }) => name));
+    }
   });
 
   it('do not exhaust anything on a role with very many prefixes', () => {
@@ -195,6 +302,17 @@ describe('rows read at once', () => {
     ).toHaveLength(200_000);
   });
 });
+
+function readerOf(name: string): RowReader {
+  const signed = rowPlacesOf('targets')?.get('signed') as ReadonlyMap<string, RowPlaces>;
+  return (name === 'roles' ? signed.get('delegations')?.get(name) : signed.get(name)) as unknown as RowReader;
+}
+
+function valuesIn(value: JsonValue): number {
+  const members =
+    value instanceof Map || Array.isArray(value) ? [...(value.values() as Iterable<JsonValue>)] : [];
+  return 1 + members.reduce((sum: number, member) => sum + valuesIn(member), 0);
+}
 
 function verdictOf(read: () => unknown): 'read' | 'refused' {
   try {

@@ -1,97 +1,186 @@
 import { DelegatedRole } from './delegated-role.ts';
 import { MetaFile, TargetFile } from './file.ts';
-import type { RowReader } from './json.ts';
+import type { JsonRows, RowPlaces, RowReader, RowsRead } from './json.ts';
 import { TOP_LEVEL_ROLE_NAMES } from './role.ts';
+import { ROW_NAME, RowTable, findRows } from './row-table.ts';
+import type { RowForm } from './row-table.ts';
 import type { SignedType } from './signed.ts';
 
-/** The reader of the long rows in metadata of this type; each is about the form that our publisher and most others write. */
-export function rowReaderOf(type: SignedType): ((text: string) => RowReader) | undefined {
-  if (type === 'snapshot') return () => new MetaRows();
-  if (type === 'targets')
-    return (text) => (text.includes('"delegations":') ? new RoleRows() : new TargetRows());
-  return undefined;
+/** The rows of metadata that were read by their form; undefined where the parser read them. */
+export interface MetadataRows {
+  readonly meta?: RowTable<MetaFile> | undefined;
+  readonly targets?: RowTable<TargetFile> | undefined;
+  readonly roles?: RoleRows | undefined;
 }
 
-/** `{"hashes":{"sha256":"…"},"length":123}` */
-class TargetRows implements RowReader {
-  readonly place = ['signed', 'targets'];
-  readonly levels = 2;
-  readonly values = 4;
-  row!: TargetFile;
-
-  read(text: string, position: number, name: string): number {
-    TARGET.lastIndex = position;
-    if (!TARGET.test(text)) return -1;
-    const digest = position + TARGET_HEAD.length;
-    const length = text.slice(digest + 64 + TARGET_MIDDLE.length, TARGET.lastIndex - 1);
-    this.row = TargetFile.withSha256(name, Number(length), text.slice(digest, digest + 64));
-    return TARGET.lastIndex;
-  }
+/** What the readers of {@link rowPlacesOf} left. */
+export function metadataRows(rows: ReadonlyMap<string, JsonRows>): MetadataRows {
+  return Object.fromEntries(rows);
 }
 
-/** Fifteen digits are a safe integer always. */
-const TARGET = /\{"hashes":\{"sha256":"[0-9a-f]{64}"\},"length":(?:0|[1-9][0-9]{0,14})\}/y;
-const TARGET_HEAD = '{"hashes":{"sha256":"';
-const TARGET_MIDDLE = '"},"length":';
-
-/** `{"version":123}` */
-class MetaRows implements RowReader {
-  readonly place = ['signed', 'meta'];
-  readonly levels = 1;
-  readonly values = 2;
-  row!: MetaFile;
-
-  read(text: string, position: number): number {
-    META.lastIndex = position;
-    if (!META.test(text)) return -1;
-    const version = text.slice(position + META_HEAD.length, META.lastIndex - 1);
-    this.row = new MetaFile({ version: Number(version) });
-    return META.lastIndex;
-  }
+/** Where the long rows in metadata of this type stand; each reader is about the form that our publisher and most others write. */
+export function rowPlacesOf(type: SignedType): RowPlaces | undefined {
+  return PLACES.get(type);
 }
 
-const META = /\{"version":[1-9][0-9]{0,14}\}/y;
-const META_HEAD = '{"version":';
+/** `"bin-0a3f.json":{"version":123}`; fifteen digits are a safe integer always. */
+const META: RowForm = {
+  open: '{',
+  close: '}',
+  row: new RegExp(`"${ROW_NAME}":\\{"version":[1-9][0-9]{0,14}\\}`, 'y'),
+  nameOffset: 1,
+};
+const META_HEAD = ':{"version":';
+
+const metaReader: RowReader = {
+  name: 'meta',
+  levels: 2,
+  read(text, position) {
+    const found = findRows(text, position, META);
+    if (found === undefined) return undefined;
+    const rows = new RowTable(text, found.starts, metaOf);
+    return { rows, end: found.end, values: 1 + 2 * rows.size };
+  },
+};
+
+function metaOf(text: string, _name: string, position: number): MetaFile {
+  const start = position + META_HEAD.length;
+  return new MetaFile({ version: Number(text.slice(start, text.indexOf('}', start))) });
+}
+
+/** `"a/a-1.0.whl":{"hashes":{"sha256":"…"},"length":123}`, with two other hashes where they are in order. */
+/** Written out: a regular expression that counts is half as fast. */
+const HEX_64 = '[0-9a-f]'.repeat(64);
+const HASHES = `(?:"blake2b-256":"${HEX_64}",)?"sha256":"${HEX_64}"(?:,"sha512":"${HEX_64.repeat(2)}")?`;
+const LENGTH = '(?:0|[1-9][0-9]{0,14})';
+const TARGET: RowForm = {
+  open: '{',
+  close: '}',
+  row: new RegExp(`"${ROW_NAME}":\\{"hashes":\\{${HASHES}\\},"length":${LENGTH}\\}`, 'y'),
+  nameOffset: 1,
+};
+const TARGET_PARTS = new RegExp(`:\\{"hashes":\\{(${HASHES})\\},"length":(${LENGTH})\\}`, 'y');
+
+const targetReader: RowReader = {
+  name: 'targets',
+  levels: 3,
+  read(text, position) {
+    const found = findRows(text, position, TARGET);
+    if (found === undefined) return undefined;
+    const rows = new RowTable(text, found.starts, targetOf);
+    return { rows, end: found.end, values: 1 + 6 * rows.size };
+  },
+};
+
+function targetOf(text: string, path: string, position: number): TargetFile {
+  TARGET_PARTS.lastIndex = position;
+  const [, hashes = '', length] = TARGET_PARTS.exec(text) ?? [];
+  const pairs = hashes.split(',').map((pair) => pair.slice(1, -1).split('":"') as [string, string]);
+  return new TargetFile({ path, length: Number(length), hashes: new Map(pairs) });
+}
 
 /** `{"keyids":["…"],"name":"bin-0a3f","path_hash_prefixes":["0a3f"],"terminating":false,"threshold":1}` */
-class RoleRows implements RowReader {
-  readonly place = ['signed', 'delegations', 'roles'];
-  readonly levels = 2;
-  readonly values = 6;
-  row!: DelegatedRole;
-  /** Rows of one key, which the first of them names. */
-  #form: RegExp | undefined;
-  #keyIds: readonly string[] = [];
+const KEY_IDS = '"[0-9a-f]{1,128}"(?:,"[0-9a-f]{1,128}"){0,15}';
+/** Every repetition of a group is bounded: an unbounded one can exhaust the stack of the regular expression. */
+const PREFIXES = '"[0-9a-f]{1,64}(?:","[0-9a-f]{1,64}){0,255}"';
+const FIRST_ROLE = new RegExp(
+  `\\[\\{"keyids":\\[(${KEY_IDS})\\],"name":"${ROW_NAME}","path_hash_prefixes":\\[${PREFIXES}\\],"terminating":(true|false),"threshold":([1-9][0-9]{0,3})\\}`,
+  'y',
+);
+const ROLE_HEAD = '{"keyids":[';
+const ROLE_NAME = '],"name":"';
+const ROLE_PREFIXES = ',"path_hash_prefixes":["';
+const SEPARATOR = '","';
 
-  read(text: string, position: number): number {
-    const form = (this.#form ??= this.#formOf(text, position));
-    form.lastIndex = position;
-    if (!form.test(text)) return -1;
-    const start = position + ROLE_HEAD.length + (this.#keyIds[0] ?? '').length + ROLE_NAME.length;
-    const end = text.indexOf('"', start);
-    const name = text.slice(start, end);
-    if (TOP_LEVEL_ROLE_NAMES.has(name)) return -1;
-    this.row = DelegatedRole.withPrefixText(
-      { name, keyIds: this.#keyIds, threshold: 1, terminating: false },
-      text.slice(end + ROLE_MIDDLE.length, form.lastIndex - ROLE_TAIL.length),
-    );
-    return form.lastIndex;
-  }
+/** What all rows of a table have in common. */
+interface RoleFields {
+  readonly keyIds: readonly string[];
+  readonly terminating: boolean;
+  readonly threshold: number;
+}
 
-  /** Every repetition is bounded: an unbounded one can exhaust the stack of the regular expression. */
-  #formOf(text: string, position: number): RegExp {
-    const start = position + ROLE_HEAD.length;
-    const keyId = /^[0-9a-f]*/.exec(text.slice(start, start + MAX_KEY_ID_LENGTH))?.[0] ?? '';
-    this.#keyIds = [keyId];
-    return new RegExp(
-      `\\{"keyids":\\["${keyId}"\\],"name":"[a-z0-9._-]{1,100}","path_hash_prefixes":\\["[0-9a-f]{1,64}(?:","[0-9a-f]{1,64}){0,255}"\\],"terminating":false,"threshold":1\\}`,
+const roleReader: RowReader = {
+  name: 'roles',
+  levels: 3,
+  /** Rows that differ in name and prefixes only, as bins do. */
+  read(text, position): RowsRead | undefined {
+    FIRST_ROLE.lastIndex = position;
+    const [, keyIdsText = '', terminating = '', threshold = ''] = FIRST_ROLE.exec(text) ?? [];
+    const keyIds = keyIdsText.slice(1, -1).split(SEPARATOR);
+    if (keyIdsText === '' || new Set(keyIds).size < keyIds.length) return undefined;
+    const [head, tail] = [`${ROLE_HEAD}${keyIdsText}${ROLE_NAME}`, `],"terminating":${terminating},"threshold":${threshold}}`]; // prettier-ignore
+    const row = new RegExp(
+      `${literal(head)}${ROW_NAME}"${literal(ROLE_PREFIXES).slice(0, -1)}${PREFIXES}${literal(tail)}`,
       'y',
     );
+    const found = findRows(text, position, { open: '[', close: ']', row, nameOffset: head.length });
+    if (found === undefined) return undefined;
+    const fields = { keyIds, terminating: terminating === 'true', threshold: Number(threshold) };
+    const rows = new RoleRows(text, found.starts, fields);
+    for (const name of TOP_LEVEL_ROLE_NAMES) if (rows.has(name)) return undefined;
+    // Of the text between name and tail every fourth character can begin another prefix.
+    const rest = found.end - position - rows.size * (head.length + ROLE_PREFIXES.length + tail.length);
+    return { rows, end: found.end, values: 1 + (6 + keyIds.length) * rows.size + Math.floor(rest / 4) };
+  },
+};
+
+function literal(text: string): string {
+  return text.replace(/[{}[\]]/g, '\\$&');
+}
+
+/** Delegations to bins. */
+export class RoleRows extends RowTable<DelegatedRole> {
+  readonly #text: string;
+  readonly #starts: readonly number[];
+
+  constructor(text: string, starts: readonly number[], fields: RoleFields) {
+    super(text, starts, (_text, name, position) => {
+      const first = position + ROLE_PREFIXES.length;
+      const pathHashPrefixes = text.slice(first, text.indexOf('"]', first)).split(SEPARATOR);
+      return new DelegatedRole({ ...fields, name, pathHashPrefixes });
+    });
+    this.#text = text;
+    this.#starts = starts;
+  }
+
+  /** The delegations trusted with a path of this hash, in their order. Looks at all of them, but makes no others. */
+  matching(pathHash: string): readonly DelegatedRole[] {
+    const found: DelegatedRole[] = [];
+    this.#starts.forEach((start, index) => {
+      const first = this.#text.indexOf('"', start) + 1 + ROLE_PREFIXES.length;
+      if (isPrefixedBy(pathHash, this.#text, first)) found.push(this.at(index) as DelegatedRole);
+    });
+    return found;
   }
 }
 
-const MAX_KEY_ID_LENGTH = 128;
-const ROLE_HEAD = '{"keyids":["';
-const ROLE_NAME = '"],"name":"';
-const ROLE_MIDDLE = '","path_hash_prefixes":["';
-const ROLE_TAIL = '"],"terminating":false,"threshold":1}';
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+
+/** Whether one of the prefixes whose list begins at this position begins the hash. */
+function isPrefixedBy(pathHash: string, text: string, position: number): boolean {
+  for (let at = position; ;) {
+    let length = 0;
+    while (text.charCodeAt(at + length) === pathHash.charCodeAt(length)) length++;
+    if (text.charCodeAt(at + length) === QUOTE) return true;
+    const end = text.indexOf('"', at + length) + 1;
+    if (text.charCodeAt(end) !== COMMA) return false;
+    at = end + 2;
+  }
+}
+
+const PLACES: ReadonlyMap<SignedType, RowPlaces> = new Map([
+  ['snapshot', new Map([['signed', new Map([['meta', metaReader]])]])],
+  [
+    'targets',
+    new Map([
+      [
+        'signed',
+        new Map<string, RowPlaces | RowReader>([
+          ['targets', targetReader],
+          ['delegations', new Map([['roles', roleReader]])],
+        ]),
+      ],
+    ]),
+  ],
+]);

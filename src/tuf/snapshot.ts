@@ -1,6 +1,7 @@
-import { readObject, readRows, unrecognized, within } from './fields.ts';
+import { readModels, readObject, unrecognized, within } from './fields.ts';
 import { MetaFile } from './file.ts';
-import type { JsonObject, JsonRows, JsonValue } from './json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
+import type { MetadataRows } from './rows.ts';
 import { SIGNED_FIELDS, Signed, readSignedFields } from './signed.ts';
 import type { SignedFields } from './signed.ts';
 
@@ -25,10 +26,10 @@ export class Snapshot extends Signed {
   }
 
   /** @throws {MalformedMetadataError} */
-  static fromJson(json: JsonObject, rows?: JsonRows): Snapshot {
-    const meta = within('meta', () =>
-      readRows(readObject(json, 'meta'), rows, MetaFile, (value) => MetaFile.fromJson(value)),
-    );
+  static fromJson(json: JsonObject, rows: MetadataRows = {}): Snapshot {
+    const meta =
+      rows.meta ??
+      within('meta', () => readModels(readObject(json, 'meta'), (value) => MetaFile.fromJson(value)));
     return new Snapshot({
       ...readSignedFields(json, 'snapshot'),
       meta,

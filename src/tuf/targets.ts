@@ -1,10 +1,11 @@
 import type { TufCrypto } from './crypto.ts';
 import { Delegations } from './delegations.ts';
 import { RoleNotFoundError } from './errors.ts';
-import { asObject, readObject, readRows, unrecognized, within } from './fields.ts';
+import { asObject, readModels, readObject, unrecognized, within } from './fields.ts';
 import { TargetFile } from './file.ts';
-import type { JsonObject, JsonRows, JsonValue } from './json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 import type { Metadata } from './metadata.ts';
+import type { MetadataRows } from './rows.ts';
 import { SIGNED_FIELDS, Signed, readSignedFields } from './signed.ts';
 import type { SignedFields } from './signed.ts';
 import type { VerificationResult } from './verification.ts';
@@ -40,12 +41,12 @@ export class Targets extends Signed {
   }
 
   /** @throws {MalformedMetadataError} */
-  static fromJson(json: JsonObject, rows?: JsonRows): Targets {
-    const targets = within('targets', () =>
-      readRows(readObject(json, 'targets'), rows, TargetFile, (value, path) =>
-        TargetFile.fromJson(path, value),
-      ),
-    );
+  static fromJson(json: JsonObject, rows: MetadataRows = {}): Targets {
+    const targets =
+      rows.targets ??
+      within('targets', () =>
+        readModels(readObject(json, 'targets'), (value, path) => TargetFile.fromJson(path, value)),
+      );
     return new Targets({
       ...readSignedFields(json, 'targets'),
       targets,

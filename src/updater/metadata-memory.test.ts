@@ -41,7 +41,7 @@ afterEach(() => client.remove());
 describe('a session with the memory of earlier ones', () => {
   it('verifies nothing again while nothing changes', async () => {
     const first = await client.updater().getTargetInfo('x');
-    expect(await client.updater().getTargetInfo('x')).toBe(first);
+    expect(await client.updater().getTargetInfo('x')).toEqual(first);
     expect({ verified, hashed }).toEqual({ verified: 0, hashed: 0 });
   });
 
