@@ -22,6 +22,7 @@ import { registerRecovery } from './commands/recovery.ts';
 import { registerRun } from './commands/run.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerSigner } from './commands/signer.ts';
+import { registerTakedown } from './commands/takedown.ts';
 import { registerToken } from './commands/token.ts';
 import { registerTrust } from './commands/trust.ts';
 import { registerWebhook } from './commands/webhook.ts';
@@ -41,6 +42,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerPublisher,
   registerProject,
   registerProjectRoles,
+  registerTakedown,
   registerIndex,
   registerPromote,
   registerFsck,
