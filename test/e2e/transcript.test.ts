@@ -7,6 +7,7 @@ import { corpus } from '../tools/corpus.ts';
 import { cleanEnvironment, type Finished, run, succeed } from '../tools/process.ts';
 import { createVirtualEnvironment, pythonTools } from '../tools/python-tools.ts';
 import { checkout, RindServer, scratchFolder } from '../tools/rind-program.ts';
+import { copyFlask, transcriptOf } from '../tools/transcript.ts';
 import { UnavailableError } from '../tools/unavailable-error.ts';
 import { whenAvailable } from '../tools/unavailable.ts';
 
@@ -23,15 +24,6 @@ async function freePort(): Promise<number> {
   });
   await new Promise((resolve) => probe.close(resolve));
   return port;
-}
-
-/** The commands of the README's transcript, without their comments. */
-function transcriptOf(readme: string): string[] {
-  const block = /```console\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
-  return block
-    .split('\n')
-    .filter((line) => line.startsWith('$ '))
-    .map((line) => line.slice(2).replace(/\s+#.*$/, ''));
 }
 
 function isGroupAlive(leader: number): boolean {
@@ -74,15 +66,7 @@ describe(`the README, as written, on Node ${process.version}`, () => {
     await mkdir(home);
     for (const source of sources) await cp(join(checkout, source), join(home, source), { recursive: true });
     await symlink(join(checkout, 'node_modules'), join(home, 'node_modules'));
-    await mkdir(join(scratch.path, 'wheels'));
-    for (const { path, filename, list } of files) {
-      if (
-        list === 'wheels' &&
-        /^(flask|blinker|click|itsdangerous|jinja2|markupsafe|werkzeug)-/.test(filename)
-      ) {
-        await cp(path, join(scratch.path, 'wheels', filename));
-      }
-    }
+    await copyFlask(files, join(scratch.path, 'wheels'));
     // An activated virtual environment whose pip is unmodified, twine, and the Node.js that runs this test.
     const venv = await createVirtualEnvironment(join(scratch.path, 'venv'), { withPip: true });
     await symlink(tools.twine, join(venv, 'twine'));
