@@ -131,7 +131,7 @@ export class VerifiedIndex {
   /**
    * What is signed about a distribution file, without fetching it.
    *
-   * @throws VerdictError `not-signed` when a verified page lists the file and no role signs it
+   * @throws VerdictError `not-signed` when a verified page lists the file and no role signs it; `malformed` when they disagree
    */
   async fileTarget(project: string, filename: string): Promise<SignedFile | undefined> {
     const path = packagePath(project, filename);
@@ -141,6 +141,7 @@ export class VerifiedIndex {
       const { target, role } = found;
       return { target, sha256: sha256Of(target, path), signedBy: role, updater };
     });
+    if (signed !== undefined) this.#checkListed(project, filename, signed.sha256);
     if (signed === undefined && (await this.#isListed(project, filename))) {
       throw new VerdictError(
         'not-signed',
@@ -321,6 +322,16 @@ export class VerifiedIndex {
     } catch {
       return false;
     }
+  }
+
+  /** A page that was read and the file's own target are of one index: where they differ, the holder of its online key lies or errs. */
+  #checkListed(project: string, filename: string, sha256: string): void {
+    const listed = this.#listings.get(project)?.files.find((file) => file.filename === filename);
+    if (listed === undefined || listed.sha256 === sha256) return;
+    throw new VerdictError(
+      'malformed',
+      `${packagePath(project, filename)} is signed with another sha256 than stands for it on the signed page`,
+    );
   }
 
   async #isListed(project: string, filename: string): Promise<boolean> {

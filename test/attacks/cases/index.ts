@@ -1,0 +1,17 @@
+import type { AttackCase, AttackSection } from '../attack-case.ts';
+import { fileSections } from './files.ts';
+import { keySections } from './keys.ts';
+import { machineSections } from './machine.ts';
+import { transportSections } from './transport.ts';
+import { versionSections } from './versions.ts';
+
+/** Every attack, with the verdict that was written before it was tried. */
+export const sections: readonly AttackSection[] = [
+  ...fileSections,
+  ...versionSections,
+  ...keySections,
+  ...transportSections,
+  ...machineSections,
+];
+
+export const allCases: readonly AttackCase[] = sections.flatMap(({ cases }) => cases);
