@@ -64,7 +64,7 @@ export class LocalFileError extends Error {
 }
 
 /** Runs `action`; what the operating system refuses becomes a `LocalFileError`, any other error passes. */
-export async function withLocalFile<T>(path: string, action: () => Promise<T>): Promise<T> {
+export async function withLocalFile<T>(path: string, action: () => T | Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {

@@ -180,11 +180,11 @@ describe('the lock of the folder', () => {
   it('that another process took in between is put back', async () => {
     const path = join(dir.path, '.lock');
     await writeFile(path, 'the next owner');
-    await takeAway(path, 'the owner that was old');
+    takeAway(path, 'the owner that was old');
     expect(await readFile(path, 'utf8')).toBe('the next owner');
-    await takeAway(path, 'the next owner');
+    takeAway(path, 'the next owner');
     expect((await readdir(dir.path)).toSorted()).toEqual(['root_history', 'tmp']);
-    await takeAway(path, 'nobody');
+    takeAway(path, 'nobody');
   });
 
   it('cannot be taken in a folder that is not there', async () => {

@@ -1,6 +1,22 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import {
+  closeSync,
+  fstatSync,
+  fsync,
+  mkdirSync,
+  openSync,
+  readFile,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFile,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { metadataFileName } from '../tuf/layout.ts';
 import { LocalFileError, withLocalFile } from './errors.ts';
 import { withFolderLock } from './folder-lock.ts';
@@ -9,11 +25,16 @@ const LONGEST_FILE_NAME = 200;
 const RETIRED = 'retired';
 const MIRROR_HEALTH = 'mirror-health';
 const TEMPORARY_FILES_LIVE = 3_600_000;
+/** Bytes. */
+const SMALL_FILE = 65_536;
 
 /**
  * The client's trusted metadata on disk: `root.json`, `timestamp.json`, `snapshot.json`, `targets.json`, delegated roles
  * by their percent-encoded names, and every root ever trusted as `root_history/N.root.json`. Bytes are kept as they
  * were received. A file is whole or absent at any moment, a crash included; several processes may share the folder.
+ *
+ * Calls that the file system answers from memory are synchronous: they take microseconds, and ten times as long by way
+ * of other threads. What waits for the disk or moves much data does not keep the process waiting.
  *
  * Files have mode 0600 in folders of mode 0700. Every method throws `LocalFileError` when the disk refuses.
  */
@@ -30,9 +51,9 @@ export class MetadataDir {
 
   /** Creates the folders and removes what a crash left behind. To be called once before anything is written. */
   async prepare(): Promise<void> {
-    await withLocalFile(this.path, async () => {
-      await mkdir(this.path, { recursive: true, mode: 0o700 });
-      const { mode } = await stat(this.path);
+    await withLocalFile(this.path, () => {
+      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      const { mode } = statSync(this.path);
       if (process.platform !== 'win32' && (mode & 0o002) !== 0) {
         throw new LocalFileError(
           'INSECURE',
@@ -41,9 +62,9 @@ export class MetadataDir {
         );
       }
       for (const folder of [this.#history, this.#temporary]) {
-        await mkdir(folder, { recursive: true, mode: 0o700 });
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
       }
-      await this.#removeOldTemporaryFiles();
+      this.#removeOldTemporaryFiles();
     });
   }
 
@@ -93,20 +114,18 @@ export class MetadataDir {
 
   async #readFile(path: string, maxLength: number): Promise<Uint8Array | undefined> {
     return withLocalFile(this.path, async () => {
-      let file;
-      try {
-        file = await open(path, 'r');
-      } catch (error) {
-        if (isAbsence(error)) {
-          return undefined;
-        }
-        throw error;
+      const file = openIfThere(path);
+      if (file === undefined) {
+        return undefined;
       }
       try {
-        const { size } = await file.stat();
-        return size > maxLength ? undefined : await file.readFile();
+        const { size } = fstatSync(file);
+        if (size > maxLength) {
+          return undefined;
+        }
+        return size > SMALL_FILE ? await promisify(readFile)(file) : readFileSync(file);
       } finally {
-        await file.close();
+        closeSync(file);
       }
     });
   }
@@ -114,19 +133,23 @@ export class MetadataDir {
   async #writeFile(folder: string, name: string, bytes: Uint8Array, durable: boolean): Promise<void> {
     await withLocalFile(this.path, async () => {
       const temporary = join(this.#temporary, randomUUID());
-      const file = await open(temporary, 'wx', 0o600);
+      const file = openSync(temporary, 'wx', 0o600);
       try {
-        await file.writeFile(bytes);
+        if (bytes.length > SMALL_FILE) {
+          await promisify(writeFile)(file, bytes);
+        } else {
+          writeFileSync(file, bytes);
+        }
         if (durable) {
-          await file.sync();
+          await promisify(fsync)(file);
         }
       } finally {
-        await file.close();
+        closeSync(file);
       }
       try {
-        await rename(temporary, join(folder, name));
+        renameSync(temporary, join(folder, name));
       } catch (error) {
-        await unlink(temporary).catch(() => undefined);
+        rmSync(temporary, { force: true });
         throw error;
       }
       if (durable) {
@@ -135,12 +158,15 @@ export class MetadataDir {
     });
   }
 
-  async #removeOldTemporaryFiles(): Promise<void> {
-    for (const name of await readdir(this.#temporary)) {
+  #removeOldTemporaryFiles(): void {
+    for (const name of readdirSync(this.#temporary)) {
       const path = join(this.#temporary, name);
-      const status = await stat(path).catch(() => undefined);
-      if (status !== undefined && Date.now() - status.mtimeMs > TEMPORARY_FILES_LIVE) {
-        await unlink(path).catch(() => undefined);
+      try {
+        if (Date.now() - statSync(path).mtimeMs > TEMPORARY_FILES_LIVE) {
+          unlinkSync(path);
+        }
+      } catch {
+        // Another process has removed it, or this one may not.
       }
     }
   }
@@ -154,18 +180,25 @@ function fileName(role: string): string {
     : `sha256-${createHash('sha256').update(role).digest('hex')}.json`;
 }
 
-function isAbsence(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+function openIfThere(path: string): number | undefined {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      return undefined;
+    }
+    throw error;
+  }
 }
 
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') {
     return;
   }
-  const folder = await open(path, 'r');
+  const folder = openSync(path, 'r');
   try {
-    await folder.sync();
+    await promisify(fsync)(folder);
   } finally {
-    await folder.close();
+    closeSync(folder);
   }
 }
