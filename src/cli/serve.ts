@@ -174,6 +174,7 @@ async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: St
     metrics,
     version: packageVersion(),
     metricsToken: () => token.value,
+    metricsLocal: settings.metrics.local,
     readiness: () => publisherCheck(publisher),
     signingEvents: offeredEvents(folder.path),
     onFatal: (error) => stop.fail(error),

@@ -94,7 +94,12 @@ export const SECTIONS = {
     keys: {
       'token-file': maybe(
         path,
-        'File with the token that `/metrics` asks for (`Authorization: Bearer …`). Without it only this machine is answered, and only without a proxy in between. Read again on SIGHUP.',
+        'File with the token that `/metrics` asks for (`Authorization: Bearer …`). Without it nobody is answered, unless `local` is set. Read again on SIGHUP.',
+      ),
+      local: key(
+        flag,
+        false,
+        'Answers this machine without a token. Only where no reverse proxy runs: one that adds no headers looks like this machine.',
       ),
     },
   },

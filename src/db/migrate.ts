@@ -10,6 +10,7 @@ import { attestationsAndWebhooks } from './migrations/0008-attestations-and-webh
 import { sentReminders } from './migrations/0009-sent-reminders.ts';
 import { claims } from './migrations/0010-claims.ts';
 import { stagingAndTakedowns } from './migrations/0011-staging-and-takedowns.ts';
+import { webhookReach } from './migrations/0012-webhook-reach.ts';
 import { running } from './migrations/0006-running.ts';
 import { targetImports } from './migrations/0007-target-imports.ts';
 import type { Schema } from './schema.ts';
@@ -28,6 +29,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0009-sent-reminders': sentReminders,
   '0010-claims': claims,
   '0011-staging-and-takedowns': stagingAndTakedowns,
+  '0012-webhook-reach': webhookReach,
 };
 
 /** Brings the tables up to date, all or nothing. Throws NEWER_SCHEMA when a later version of Rind was here, MIGRATION_FAILED otherwise. */

@@ -411,6 +411,8 @@ export interface WebhooksTable {
   url: string;
   /** The key of the signatures, text; shown once. */
   secret: string;
+  /** 1: an administrator of the whole server made it, so it may be at an address of the server's own network. */
+  may_be_internal: Generated<number>;
   created_at: Timestamp;
   removed_at: Generated<Timestamp | null>;
 }

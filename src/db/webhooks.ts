@@ -5,16 +5,23 @@ export interface NewWebhook {
   readonly indexId: number;
   readonly url: string;
   readonly secret: string;
+  readonly mayBeInternal: boolean;
   readonly now: Date;
 }
 
 export async function insertWebhook(
   tx: Executor,
-  { indexId, url, secret, now }: NewWebhook,
+  { indexId, url, secret, mayBeInternal, now }: NewWebhook,
 ): Promise<WebhookRow> {
   return tx
     .insertInto('webhooks')
-    .values({ index_id: indexId, url, secret, created_at: now.toISOString() })
+    .values({
+      index_id: indexId,
+      url,
+      secret,
+      may_be_internal: mayBeInternal ? 1 : 0,
+      created_at: now.toISOString(),
+    })
     .returningAll()
     .executeTakeFirstOrThrow();
 }
@@ -53,7 +60,8 @@ export async function enqueueDeliveries(tx: Executor, publicationId: number, now
       and exists (select 1 from journal where publication_id = ${publicationId})`.execute(tx);
 }
 
-export type DueDelivery = WebhookDeliveryRow & Pick<WebhookRow, 'url' | 'secret' | 'index_id'>;
+export type DueDelivery = WebhookDeliveryRow &
+  Pick<WebhookRow, 'url' | 'secret' | 'index_id' | 'may_be_internal'>;
 
 /** What is to be sent now, the longest waiting first. */
 export async function dueDeliveries(db: Executor, now: Date, limit: number): Promise<readonly DueDelivery[]> {
@@ -61,7 +69,7 @@ export async function dueDeliveries(db: Executor, now: Date, limit: number): Pro
     .selectFrom('webhook_deliveries')
     .innerJoin('webhooks', 'webhooks.id', 'webhook_deliveries.webhook_id')
     .selectAll('webhook_deliveries')
-    .select(['webhooks.url', 'webhooks.secret', 'webhooks.index_id'])
+    .select(['webhooks.url', 'webhooks.secret', 'webhooks.index_id', 'webhooks.may_be_internal'])
     .where('state', '=', 'waiting')
     .where('due_at', '<=', now.toISOString())
     .orderBy('due_at')

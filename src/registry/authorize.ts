@@ -47,14 +47,18 @@ export async function authorize(db: Executor, principal: Principal, verb: Verb, 
 }
 
 /** Whether {@link authorize} lets the principal pass. */
-export async function isAuthorized(
-  db: Executor,
-  principal: Principal,
-  verb: Verb,
-  place: Place,
-): Promise<boolean> {
+export function isAuthorized(db: Executor, principal: Principal, verb: Verb, place: Place): Promise<boolean> {
+  return passes(authorize(db, principal, verb, place));
+}
+
+/** Whether {@link authorizeServer} lets the principal pass. */
+export function isServerAdmin(db: Executor, principal: Principal): Promise<boolean> {
+  return passes(authorizeServer(db, principal));
+}
+
+async function passes(check: Promise<void>): Promise<boolean> {
   try {
-    await authorize(db, principal, verb, place);
+    await check;
     return true;
   } catch (error) {
     if (error instanceof RegistryError) return false;

@@ -5,7 +5,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ServerFixture } from '../../test/support/server-fixture.ts';
 import { makeWheel } from '../../test/tools/distribution.ts';
 import { sendWebhook, WebhookSender } from './webhook-sender.ts';
-import { addWebhook, checkedWebhookUrl, deliveriesOf, removeWebhook, retryDeliveries } from './webhooks.ts';
+import { authenticateToken } from './authenticate.ts';
+import {
+  addWebhook,
+  checkedWebhookUrl,
+  deliveriesOf,
+  removeWebhook,
+  retryDeliveries,
+  webhookToTest,
+} from './webhooks.ts';
 
 const CLI = { kind: 'cli', name: 'test' } as const;
 
@@ -72,6 +80,7 @@ afterEach(async () => {
   await fixture.close();
 });
 
+const own = () => ({ url, secret: 's', may_be_internal: 1 });
 const later = (seconds: number): void => void (now = new Date(now.getTime() + seconds * 1000));
 
 describe('a webhook', () => {
@@ -153,15 +162,39 @@ describe('a webhook', () => {
     const target = await other.start();
     listener.status = 307;
     listener.headers = { Location: target };
-    const failure = await sendWebhook({ url, secret: 's' }, { id: '1', event: 'ping', body: '{}' }, now);
+    const failure = await sendWebhook(own(), { id: '1', event: 'ping', body: '{}' }, now);
     expect(failure).toBe('it answered 307');
     expect(other.received).toEqual([]);
     other.close();
   });
 
+  it('of an administrator of one index does not tell whether a port of this network is open', async () => {
+    const { db, index } = fixture.index;
+    const scope = { verbs: ['admin'], indexId: index.id } as const;
+    const principal = await authenticateToken(db, await fixture.issue(scope), now);
+    const port = new URL(url).port;
+    for (const host of ['127.0.0.1', '0x7f.1', '[::1]', '[::ffff:127.0.0.1]', '10.0.0.1', '169.254.169.254'])
+      await expect(addWebhook(context, principal, `http://${host}:${port}/`)).rejects.toMatchObject({
+        code: 'NOT_PERMITTED',
+      });
+    const { number } = await addWebhook(context, principal, `http://localhost:${port}/`);
+    const webhook = await webhookToTest(context, principal, number);
+    const message = { id: '1', event: 'ping', body: '{}' };
+    const open = await sendWebhook(webhook, message, now);
+    listener.close();
+    const closed = await sendWebhook(webhook, message, now);
+    expect([open, closed, listener.received]).toEqual([closed, open, []]);
+    expect(open).toContain('no public address');
+    // Whoever runs the whole server may, by the same name.
+    const mine = await addWebhook(context, CLI, `http://localhost:${port}/mine`);
+    expect(await sendWebhook(await webhookToTest(context, CLI, mine.number), message, now)).toContain(
+      'ECONNREFUSED',
+    );
+  });
+
   it('that is not there says so without its address', async () => {
     listener.close();
-    const failure = await sendWebhook({ url, secret: 's' }, { id: '1', event: 'ping', body: '{}' }, now);
+    const failure = await sendWebhook(own(), { id: '1', event: 'ping', body: '{}' }, now);
     expect(failure).toBe('it cannot be reached (ECONNREFUSED)');
   });
 

@@ -1,7 +1,9 @@
 import { createHmac } from 'node:crypto';
-import type { Executor } from '../db/schema.ts';
+import { Agent, fetch } from 'undici';
+import type { Executor, WebhookRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { changeDelivery, dueDeliveries, forgetDelivered, type DueDelivery } from '../db/webhooks.ts';
+import { lookupPublic, NOT_PUBLIC } from './public-address.ts';
 import { publicationEvent } from './publication-event.ts';
 
 export interface WebhookLog {
@@ -29,6 +31,9 @@ const PAUSES = [5 * SECOND, 30 * SECOND, 120 * SECOND, 600 * SECOND, HOUR, 3 * H
 /** Days for which the log of deliveries keeps what arrived. */
 const KEPT = 30 * 24 * HOUR;
 
+/** For webhooks that may not be in the server's own network. No connection is kept: the next delivery looks the name up again. */
+const PUBLIC_ONLY = new Agent({ connect: { lookup: lookupPublic }, pipelining: 0 });
+
 /** The value of `X-Rind-Signature`: `t=<Unix seconds>,v1=<HMAC-SHA256 over "<t>.<body>", hex>`. */
 export function webhookSignature(secret: string, body: string, at: Date): string {
   const time = Math.floor(at.getTime() / SECOND);
@@ -40,7 +45,7 @@ export function webhookSignature(secret: string, body: string, at: Date): string
  * whoever answers cannot make this server ask anybody else. Never throws.
  */
 export async function sendWebhook(
-  { url, secret }: { readonly url: string; readonly secret: string },
+  { url, secret, may_be_internal }: Pick<WebhookRow, 'url' | 'secret' | 'may_be_internal'>,
   message: { readonly id: string; readonly event: string; readonly body: string },
   at: Date,
   timeout = TIMEOUT,
@@ -49,6 +54,7 @@ export async function sendWebhook(
     const response = await fetch(url, {
       method: 'POST',
       redirect: 'manual',
+      ...(may_be_internal === 1 ? {} : { dispatcher: PUBLIC_ONLY }),
       headers: {
         'content-type': 'application/json',
         'user-agent': 'rind-webhook',
@@ -66,9 +72,16 @@ export async function sendWebhook(
   }
 }
 
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
 /** Says why without the address, whose path may be a secret. */
 function failureOf(error: unknown): string {
   if (error instanceof Error && error.name === 'TimeoutError') return 'it did not answer in time';
+  if (hasCode(error, NOT_PUBLIC) || (error instanceof Error && hasCode(error.cause, NOT_PUBLIC))) {
+    return "it is at no public address, and only an administrator of the whole server has webhooks in the server's own network";
+  }
   const cause = error instanceof Error ? error.cause : undefined;
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   return typeof code === 'string' ? `it cannot be reached (${code})` : 'it cannot be reached';

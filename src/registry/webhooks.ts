@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import { appendAudit, type AuditAction } from '../db/audit.ts';
 import type { Executor, WebhookDeliveryRow, WebhookRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
@@ -9,9 +10,10 @@ import {
   recentDeliveries,
   reviveDeliveries,
 } from '../db/webhooks.ts';
-import { authorize } from './authorize.ts';
+import { authorize, isServerAdmin } from './authorize.ts';
 import { RegistryError } from './errors.ts';
 import { actorOf, type Principal } from './principal.ts';
+import { isPublicAddress } from './public-address.ts';
 
 export interface WebhooksContext {
   readonly db: Executor;
@@ -43,8 +45,8 @@ const MOST_SHOWN = 100;
 const LONGEST_URL = 2000;
 
 /**
- * Where a webhook may point to. It is an administrator who says it, so addresses of the own network are allowed; what follows from the
- * answer (a redirect) is not.
+ * Where a webhook may point to. Addresses of the server's own network are for administrators of the whole server: those of one index would
+ * learn what answers there. What follows from the answer (a redirect) is never asked.
  *
  * @throws RegistryError INVALID_REQUEST
  */
@@ -65,6 +67,16 @@ export function checkedWebhookUrl(text: string): string {
   return url.href;
 }
 
+/** What can be said of an address without looking its name up; a name is looked at when it is connected to. */
+function requirePublic(url: string): void {
+  const host = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
+  if (isIP(host) === 0 || isPublicAddress(host)) return;
+  throw new RegistryError(
+    'NOT_PERMITTED',
+    "Only an administrator of the whole server has webhooks at addresses of the server's own network.",
+  );
+}
+
 /** Tells of the publications of an index from now on. The secret is told here and never again. @throws RegistryError */
 export async function addWebhook(
   { db, index, clock }: WebhooksContext,
@@ -82,8 +94,10 @@ export async function addWebhook(
     if (known.length >= MOST_WEBHOOKS) {
       throw new RegistryError('CONFLICT', `An index has at most ${MOST_WEBHOOKS} webhooks.`);
     }
+    const mayBeInternal = await isServerAdmin(tx, principal);
+    if (!mayBeInternal) requirePublic(url);
     const now = clock();
-    const row = await insertWebhook(tx, { indexId: index.id, url, secret, now });
+    const row = await insertWebhook(tx, { indexId: index.id, url, secret, mayBeInternal, now });
     await note(tx, { index, principal, now }, 'webhook.add', row);
     return { ...summaryOf(row), secret };
   });

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeSdist } from '../../test/tools/distribution.ts';
 import { ServerFixture } from '../../test/support/server-fixture.ts';
@@ -11,6 +13,7 @@ const lines: string[] = [];
 beforeAll(async () => {
   server = await ServerFixture.start({
     metricsToken: () => token,
+    metricsLocal: true,
     accessLine: (line) => void lines.push(line),
     readiness: async () => [publisher],
     proxies: new TrustedProxies(['127.0.0.1']),
@@ -61,6 +64,15 @@ describe('/metrics', () => {
     expect(text).toMatch(/rind_event_loop_delay_seconds\{quantile="0.99"\} [0-9.e-]+/);
     expect((await server.get('/metrics', { 'X-Forwarded-For': '127.0.0.1' })).status).toBe(403);
     expect((await server.get('/metrics', { Forwarded: 'for=1.2.3.4' })).status).toBe(403);
+  });
+
+  it('is not told to a reverse proxy on this machine that adds no headers', async () => {
+    const usual = await ServerFixture.start();
+    try {
+      expect((await usual.get('/metrics')).status).toBe(403);
+    } finally {
+      await usual.close();
+    }
   });
 
   it('with a token is told to whoever has it, and to nobody else', async () => {
@@ -130,7 +142,7 @@ describe('requests', () => {
 });
 
 it('beyond its limit the server refuses what needs the disk, and goes on with pages in memory', async () => {
-  const busy = await ServerFixture.start({ limits: { maxRequests: 0, maxUploads: 0 } });
+  const busy = await ServerFixture.start({ metricsLocal: true, limits: { maxRequests: 0, maxUploads: 0 } });
   try {
     const { status, headers, text } = await busy.get('/simple/');
     expect(status).toBe(503);
@@ -146,6 +158,35 @@ it('beyond its limit the server refuses what needs the disk, and goes on with pa
   } finally {
     await busy.close();
   }
+});
+
+describe('a place among the requests under way', () => {
+  it('is not held by somebody who reads slowly or sends slowly', async () => {
+    const busy = await ServerFixture.start({ limits: { maxRequests: 1 } });
+    const sockets: Socket[] = [];
+    /** Sends the beginning of a request and resolves with the first bytes of the answer, of which no more is read. */
+    const begin = async (head: string): Promise<string> => {
+      const socket = connect(busy.server.port, '127.0.0.1');
+      sockets.push(socket);
+      socket.write(`${head}\r\nHost: x\r\n\r\n`);
+      const [bytes] = (await once(socket, 'data')) as [Buffer];
+      socket.pause();
+      return bytes.toString('latin1');
+    };
+    try {
+      const file = makeSdist({ name: 'large', version: '1', padding: 12 * 1024 ** 2 }); // prettier-ignore
+      expect((await busy.upload(file)).status).toBe(200);
+      expect(await begin(`GET /packages/large/${file.filename} HTTP/1.1`)).toContain(' 200 ');
+      const mint = 'POST /_/oidc/mint-token HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 9';
+      expect(await begin(`${mint}\r\nExpect: 100-continue`)).toContain(' 100 ');
+      expect(await begin(`${mint}\r\nExpect: 100-continue`)).toContain(' 100 ');
+      expect((await busy.get('/simple/large/')).status).toBe(200);
+      expect((await busy.get('/simple/')).status).toBe(200);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      await busy.close();
+    }
+  });
 });
 
 describe('files', () => {

@@ -10,6 +10,7 @@ export interface OperationsOptions {
   readonly readiness: ReadinessOptions;
   readonly metrics: ServerMetrics;
   readonly metricsToken: (() => string | undefined) | undefined;
+  readonly metricsLocal: boolean;
   readonly log: Log;
 }
 
@@ -41,12 +42,20 @@ export class Operations {
     send(request, response, failed.length === 0 ? 200 : 503, TEXT, lines.join(''));
   }
 
-  /** `/metrics`, for this machine or for whoever has the token. @throws ProblemError */
+  /**
+   * `/metrics`, for whoever has the token; without one for this machine, if an administrator said that no proxy runs here: one that adds no
+   * headers cannot be told from a person.
+   *
+   * @throws ProblemError
+   */
   async metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const token = this.#options.metricsToken?.();
-    if (token === undefined && !isLocal(request))
+    if (token === undefined && !(this.#options.metricsLocal && isLocal(request)))
       throw new ProblemError(
-        problem(403, 'Metrics are told to this machine only, unless metrics.token-file is set.'),
+        problem(
+          403,
+          'Metrics are told to whoever has the token of metrics.token-file; with metrics.local to this machine.',
+        ),
       );
     if (token !== undefined && !isToken(request, token))
       throw new ProblemError(

@@ -53,8 +53,10 @@ export interface ServerOptions {
   readonly metrics?: ServerMetrics;
   /** Whether the server can do its work, beyond what it finds out by itself. */
   readonly readiness?: () => Promise<readonly Check[]>;
-  /** Asked for by `/metrics`; looked at for each request, so that it can change. Only this machine is answered when undefined. */
+  /** Asked for by `/metrics`; looked at for each request, so that it can change. */
   readonly metricsToken?: () => string | undefined;
+  /** Whether `/metrics` answers this machine when there is no token; nobody when absent. */
+  readonly metricsLocal?: boolean;
   /** What an index is told that was told nothing else. */
   readonly indexDefaults?: IndexSettingsForm;
   /** The version of this program, for the OpenAPI document. */

@@ -5,7 +5,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { IMMUTABLE, sendDocument } from './document.ts';
 import type { DocumentCache, DocumentSource } from './document-cache.ts';
 import type { AccessLog } from './access-log.ts';
-import type { Admission } from './admission.ts';
+import type { Admission, Slot } from './admission.ts';
 import { sendFile } from './file-response.ts';
 import type { Guard } from './guard.ts';
 import type { HomePage } from './home-page.ts';
@@ -34,6 +34,7 @@ export interface MountedSite {
     query: string,
     request: IncomingMessage,
     response: ServerResponse,
+    slot?: Slot,
   ) => Promise<void>;
 }
 
@@ -122,12 +123,12 @@ export class RequestHandler {
     requireMethod(request.method, methods);
     if (UNBOUNDED.has(route.kind)) return this.#dispatch(mounted, route, target, request, response);
     const { admission, guard } = this.#options;
-    admission.enter();
+    const slot = admission.enter();
     try {
       if (access === 'read') await guard.requireRead(request, mounted.site);
-      await this.#dispatch(mounted, route, target, request, response);
+      await this.#dispatch(mounted, route, target, request, response, slot);
     } finally {
-      admission.leave();
+      slot.leave();
     }
   }
 
@@ -137,6 +138,7 @@ export class RequestHandler {
     target: RequestTarget,
     request: IncomingMessage,
     response: ServerResponse,
+    slot?: Slot,
   ): Promise<void> {
     const { operations } = this.#options;
     switch (route.kind) {
@@ -147,17 +149,17 @@ export class RequestHandler {
       case 'metrics':
         return operations.metrics(request, response);
       case 'api':
-        return mounted.api(route.path, target.query, request, response);
+        return mounted.api(route.path, target.query, request, response, slot);
       case 'xml-rpc':
         throw new ProblemError(problem(410, XML_RPC_IS_GONE));
       case 'oidc-audience':
         return this.#options.trustedPublishing.audience(request, response);
       case 'oidc-mint-token':
-        return this.#options.trustedPublishing.mint(request, response);
+        return this.#options.trustedPublishing.mint(request, response, slot);
       case 'upload':
         return mounted.upload(request, response);
       default:
-        await this.#read(mounted, route, target, request, response);
+        await this.#read(mounted, route, target, request, response, slot);
     }
   }
 
@@ -179,6 +181,7 @@ export class RequestHandler {
     target: RequestTarget,
     request: IncomingMessage,
     response: ServerResponse,
+    slot: Slot | undefined,
   ): Promise<void> {
     const send = (address: string, source: DocumentSource): Promise<void> =>
       this.#sendFrom(site.cacheKey(address), source, request, response);
@@ -213,7 +216,7 @@ export class RequestHandler {
         await refuseTakenDown(site, route.path);
         return send(target.path, site.coreMetadata(route.path));
       case 'file':
-        return this.#sendObject(site, route, target, request, response);
+        return this.#sendObject(site, route, target, request, response, slot);
     }
   }
 
@@ -234,6 +237,7 @@ export class RequestHandler {
     target: RequestTarget,
     request: IncomingMessage,
     response: ServerResponse,
+    slot: Slot | undefined,
   ): Promise<void> {
     await refuseTakenDown(site, route.path);
     // A part of a file is read from the disk; a small one that was asked for before goes out of memory.
@@ -249,7 +253,13 @@ export class RequestHandler {
       await object.close();
       throw error;
     }
-    await sendFile(request, response, object, { etag, cacheControl: site.cacheControl(IMMUTABLE) });
+    const how = { etag, cacheControl: site.cacheControl(IMMUTABLE) };
+    const sending = (): Promise<void> => sendFile(request, response, object, how);
+    try {
+      await (slot === undefined ? sending() : slot.send(sending));
+    } finally {
+      await object.close();
+    }
   }
 
   #negotiate(request: IncomingMessage, { query }: RequestTarget): PageFormat {

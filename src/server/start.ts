@@ -133,6 +133,7 @@ function newHandler(options: ServerOptions, parts: HandlerParts): RequestHandler
       readiness: { db, store, clock, sites: () => sites.all(), more: options.readiness },
       metrics,
       metricsToken: options.metricsToken,
+      metricsLocal: options.metricsLocal ?? false,
       log,
     }),
     admission,
@@ -227,7 +228,7 @@ function mountSites(
           };
           await countUpload(metrics, upload);
         },
-        api: (path, query, request, response) => api.answer(path, query, request, response),
+        api: (path, query, request, response, slot) => api.answer(path, query, request, response, slot),
       };
     },
     options.indexes,

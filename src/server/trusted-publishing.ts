@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MintError } from '../registry/identity-token.ts';
 import { mintToken, type MintContext } from '../registry/mint-token.ts';
+import type { Slot } from './admission.ts';
 import { readJsonBody } from './api/json-body.ts';
 import type { Guard } from './guard.ts';
 import { sendJson } from './send-json.ts';
@@ -23,9 +24,10 @@ export class TrustedPublishing {
   }
 
   /** `POST /_/oidc/mint-token`: 200 with a token, 422 with PyPI's codes. @throws RegistryError, ProblemError */
-  async mint(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async mint(request: IncomingMessage, response: ServerResponse, slot?: Slot): Promise<void> {
     this.#guard.limitUnknown(request);
-    const body = await readJsonBody(request, MAX_BODY_SIZE);
+    const receiving = (): Promise<unknown> => readJsonBody(request, MAX_BODY_SIZE);
+    const body = await (slot === undefined ? receiving() : slot.receive(receiving));
     try {
       const { token, expires } = await mintToken(this.#context, tokenOf(body));
       const seconds = Math.floor(expires.getTime() / 1000);

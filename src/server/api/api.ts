@@ -7,6 +7,7 @@ import { authorize, authorizeServer, authorizeWitness, requireKnown } from '../.
 import type { RegistryContext } from '../../registry/context.ts';
 import { RegistryError } from '../../registry/errors.ts';
 import type { Principal } from '../../registry/principal.ts';
+import type { Slot } from '../admission.ts';
 import { refuseCrossSite, type Guard } from '../guard.ts';
 import type { PublicationQueue } from '../options.ts';
 import { problem, ProblemError } from '../problem.ts';
@@ -53,6 +54,7 @@ export class Api {
     query: string,
     request: IncomingMessage,
     response: ServerResponse,
+    slot?: Slot,
   ): Promise<void> {
     const { method = 'GET' } = request;
     const principal = await this.#options.guard.principal(request);
@@ -69,7 +71,7 @@ export class Api {
       throw notFound(path === OPEN_API_PATH ? ['GET'] : found.allowed);
     }
     if (method !== 'GET' && method !== 'HEAD') refuseCrossSite(request);
-    await this.#call(found, principal, query, request, response);
+    await this.#call(found, principal, query, request, response, slot);
   }
 
   async #call(
@@ -78,16 +80,18 @@ export class Api {
     query: string,
     request: IncomingMessage,
     response: ServerResponse,
+    slot: Slot | undefined,
   ): Promise<void> {
     const { endpoint, parameters } = match;
     const { context } = this.#options;
     const project = await authorizeCall(context, principal, match);
+    const receiving = (): Promise<unknown> => readJsonBody(request, endpoint.maxBodySize ?? MAX_BODY_SIZE);
     const body =
       endpoint.request === undefined
         ? undefined
         : parsed(
             endpoint.request,
-            await readJsonBody(request, endpoint.maxBodySize ?? MAX_BODY_SIZE),
+            await (slot === undefined ? receiving() : slot.receive(receiving)),
             'body',
           );
     const call: EndpointCall<unknown, unknown> = {
