@@ -8,7 +8,7 @@ import { registerCompletion } from './commands/completion.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerEvent, registerSign } from './commands/event.ts';
 import { registerClient } from './commands/client.ts';
-import { registerWhy } from './commands/explain.ts';
+import { registerVerify, registerWhy } from './commands/explain.ts';
 import { registerFsck } from './commands/fsck.ts';
 import { registerGc } from './commands/gc.ts';
 import { registerImport } from './commands/import.ts';
@@ -66,6 +66,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerProxy,
   registerClient,
   registerWhy,
+  registerVerify,
   registerCompletion,
 ];
 
