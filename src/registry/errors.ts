@@ -14,6 +14,7 @@ export type RegistryErrorCode =
   | 'FILE_EXISTS'
   | 'FILENAME_RETIRED'
   | 'PROJECT_CLOSED'
+  | 'CLAIMED_PROJECT'
   | 'NOT_FOUND'
   | 'CONFLICT'
   | 'NAME_REFUSED'

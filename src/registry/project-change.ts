@@ -6,6 +6,7 @@ import { writeTransaction } from '../db/transactions.ts';
 import { FormatError, quote } from '../pypi/errors.ts';
 import { normalizeProjectName } from '../pypi/project-name.ts';
 import { authorize } from './authorize.ts';
+import { requireUnclaimed } from './claimed-projects.ts';
 import type { RegistryContext } from './context.ts';
 import { RegistryError } from './errors.ts';
 import { actorOf, type Principal, type Verb } from './principal.ts';
@@ -36,6 +37,8 @@ export interface ChangeRequest {
   /** In any spelling. */
   readonly project: string;
   readonly verb: Verb;
+  /** It leaves the page as it is, so that it may be done to a claimed project. Absent: refused there. */
+  readonly keepsPage?: boolean;
   /** Deleted projects are found too. */
   readonly evenRemoved?: boolean;
 }
@@ -59,6 +62,7 @@ export function changeProject(
     // Whoever may not do it does not learn whether there is such a project.
     await authorize(tx, principal, request.verb, isThere ? { index, project } : { index });
     if (!isThere) throw notFound(`There is no project ${quote(name)} here.`, name);
+    if (request.keepsPage !== true) await requireUnclaimed(tx, project);
     const now = context.clock();
     const { kind, action, subject, detail = {}, files = [] } = await work(tx, project, now);
     const entry = { indexId: index.id, projectId: project.id, kind, detail, now };

@@ -12,6 +12,7 @@ import { quote } from '../pypi/errors.ts';
 import { metadataSidecarPath, packagePath } from '../pypi/layout.ts';
 import { ServedTree } from '../repository/served-tree.ts';
 import { authorize, authorizeCreation } from './authorize.ts';
+import { requireUnclaimed } from './claimed-projects.ts';
 import type { RegistryContext } from './context.ts';
 import { RegistryError } from './errors.ts';
 import { settingsForProject, settingsOf } from './index-settings.ts';
@@ -183,6 +184,7 @@ async function openProject(
   const known = await findProject(tx, to.id, name);
   if (known !== undefined) {
     await authorize(tx, principal, 'upload', { index: to, project: known });
+    await requireUnclaimed(tx, known);
     if (known.removed_at !== null || known.status === 'archived' || known.status === 'quarantined') {
       const state = known.removed_at === null ? known.status : 'deleted';
       throw closed(`The project '${name}' is ${state} in ${indexName(to)} and takes no files.`, name);

@@ -1,3 +1,4 @@
+import { findClaims } from '../db/claims.ts';
 import { appendJournal } from '../db/journal.ts';
 import { findFile } from '../db/files.ts';
 import { provenancesElsewhere, findProvenance, setProvenanceUrl } from '../db/provenances.ts';
@@ -142,9 +143,9 @@ export async function moveProvenances(
   indexUrl: string,
 ): Promise<number> {
   const { db, index, clock } = context;
-  if ((await provenancesElsewhere(db, index.id, indexUrl)).length === 0) return 0;
+  if ((await ownProvenancesElsewhere(db, index.id, indexUrl)).length === 0) return 0;
   return writeTransaction(db, async (tx) => {
-    const files = await provenancesElsewhere(tx, index.id, indexUrl);
+    const files = await ownProvenancesElsewhere(tx, index.id, indexUrl);
     for (const { id, provenance_url } of files) {
       const path = /integrity\/[^/]+\/[^/]+\/[^/]+\/provenance$/.exec(provenance_url ?? '')?.[0];
       if (path !== undefined) await setProvenanceUrl(tx, id, indexUrl + path);
@@ -156,4 +157,15 @@ export async function moveProvenances(
     }
     return files.length;
   });
+}
+
+/** Those of the pages that the index signs; the owners of a claimed project say a new address with their next release. */
+async function ownProvenancesElsewhere(
+  db: Executor,
+  indexId: number,
+  indexUrl: string,
+): ReturnType<typeof provenancesElsewhere> {
+  const files = await provenancesElsewhere(db, indexId, indexUrl);
+  const claims = await findClaims(db, [...new Set(files.map(({ project_id }) => project_id))]);
+  return files.filter(({ project_id }) => !claims.has(project_id));
 }

@@ -1,3 +1,4 @@
+import { findClaim } from '../db/claims.ts';
 import { filesOfProject, markFileRemoved } from '../db/files.ts';
 import { findProject, setProjectLimits } from '../db/projects.ts';
 import type { Executor, FileRow } from '../db/schema.ts';
@@ -20,7 +21,7 @@ export function limitProject(
   change: unknown,
 ): Promise<ChangeOutcome & { readonly limits: ProjectLimits }> {
   let limits: ProjectLimits = {};
-  const request = { project: name, verb: 'admin' } as const;
+  const request = { project: name, verb: 'admin', keepsPage: true } as const;
   return changeProject(context, principal, request, async (tx, project) => {
     limits = changedLimits(storedLimits(project), change);
     const text = JSON.stringify(limits);
@@ -35,6 +36,8 @@ async function expired(
   project: { readonly id: number; readonly index_id: number; readonly limits: string | null },
   now: Date,
 ): Promise<readonly FileRow[]> {
+  // Its owners alone take files away.
+  if ((await findClaim(db, project.id)) !== undefined) return [];
   const { retention } = settingsForProject(await settingsOf(db, project.index_id), project);
   return expiredFiles(await filesOfProject(db, project.id), retention, now);
 }

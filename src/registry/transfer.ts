@@ -16,28 +16,33 @@ export function transferProject(
   to: string,
   options: { readonly leave?: boolean } = {},
 ): Promise<ChangeOutcome> {
-  return changeProject(context, principal, { project: name, verb: 'own' }, async (tx, project, now) => {
-    const user = await tx
-      .selectFrom('users')
-      .select(['id', 'disabled_at', 'removed_at'])
-      .where('name', '=', to)
-      .executeTakeFirst();
-    if (user?.disabled_at !== null || user.removed_at !== null) {
-      throw new RegistryError('NOT_FOUND', `There is no user ${quote(to)} who could own the project.`, {
-        project: project.name,
-      });
-    }
-    const owners = (await listProjectRoles(tx, project.id)).filter(({ role }) => role === 'owner');
-    for (const { userId } of owners) {
-      if (options.leave === true) await removeProjectRole(tx, project.id, userId);
-      else await setProjectRole(tx, { projectId: project.id, userId, role: 'maintainer', now });
-    }
-    await setProjectRole(tx, { projectId: project.id, userId: user.id, role: 'owner', now });
-    return {
-      kind: 'transfer',
-      action: 'project.transfer',
-      subject: project.name,
-      detail: { to, from: owners.map(({ user: owner }) => owner).join(',') },
-    };
-  });
+  return changeProject(
+    context,
+    principal,
+    { project: name, verb: 'own', keepsPage: true },
+    async (tx, project, now) => {
+      const user = await tx
+        .selectFrom('users')
+        .select(['id', 'disabled_at', 'removed_at'])
+        .where('name', '=', to)
+        .executeTakeFirst();
+      if (user?.disabled_at !== null || user.removed_at !== null) {
+        throw new RegistryError('NOT_FOUND', `There is no user ${quote(to)} who could own the project.`, {
+          project: project.name,
+        });
+      }
+      const owners = (await listProjectRoles(tx, project.id)).filter(({ role }) => role === 'owner');
+      for (const { userId } of owners) {
+        if (options.leave === true) await removeProjectRole(tx, project.id, userId);
+        else await setProjectRole(tx, { projectId: project.id, userId, role: 'maintainer', now });
+      }
+      await setProjectRole(tx, { projectId: project.id, userId: user.id, role: 'owner', now });
+      return {
+        kind: 'transfer',
+        action: 'project.transfer',
+        subject: project.name,
+        detail: { to, from: owners.map(({ user: owner }) => owner).join(',') },
+      };
+    },
+  );
 }

@@ -13,6 +13,7 @@ import { canonicalVersion } from '../pypi/version.ts';
 import type { DistributionContent } from '../pypi/wheel.ts';
 import { ServedTree } from '../repository/served-tree.ts';
 import { authorize, authorizeCreation } from './authorize.ts';
+import { requireUnclaimed } from './claimed-projects.ts';
 import type { RegistryContext } from './context.ts';
 import { RegistryError } from './errors.ts';
 import { actorOf, tokenOf, userOf, type Principal } from './principal.ts';
@@ -68,6 +69,7 @@ export async function uploadFile(
   const same = await findSameFile(context.db, context.index.id, upload);
   if (same !== undefined) return same;
   requireOpen(known, project);
+  if (known !== undefined) await requireUnclaimed(context.db, known);
   const settings = await settingsOf(context.db, context.index.id, context.indexDefaults);
   const policy = origin.policy ?? settings.upload;
   if (known === undefined) await checkNewName(context.db, context.index.id, project, policy);
@@ -85,7 +87,7 @@ export async function uploadFile(
 type ReadArchive = DistributionContent & { readonly provenance?: string };
 
 /** JSON text; undefined when the form has no attestations. @throws RegistryError INVALID_FORM */
-async function verifiedProvenance(
+export async function verifiedProvenance(
   context: RegistryContext,
   principal: Principal,
   { form, filename, content }: CheckedUpload,
@@ -97,7 +99,7 @@ async function verifiedProvenance(
 }
 
 /** @throws RegistryError NOT_AUTHENTICATED, NOT_PERMITTED */
-async function authorizeUpload(
+export async function authorizeUpload(
   db: Executor,
   principal: Principal,
   index: RegistryContext['index'],
@@ -109,7 +111,7 @@ async function authorizeUpload(
 }
 
 /** The outcome when the index has this very file, undefined when it has none of that name. @throws RegistryError FILE_EXISTS, FILENAME_RETIRED */
-async function findSameFile(
+export async function findSameFile(
   db: Executor,
   indexId: number,
   { filename: { filename, project }, content }: CheckedUpload,
@@ -138,7 +140,7 @@ function fileExists(file: FileRow): RegistryError {
   );
 }
 
-function requireOpen(project: ProjectRow | undefined, name: string): void {
+export function requireOpen(project: ProjectRow | undefined, name: string): void {
   if (project !== undefined && project.removed_at !== null) {
     throw new RegistryError(
       'PROJECT_CLOSED',
@@ -153,13 +155,14 @@ function requireOpen(project: ProjectRow | undefined, name: string): void {
   });
 }
 
-/** What would be refused when it is recorded is not stored first: a full project would fill the disk all the same. @throws RegistryError QUOTA_EXCEEDED, AGAINST_POLICY */
-async function requireRoom(
+/** What would be refused when it is recorded is not stored first: a full project would fill the disk all the same. `waitingBytes`: staged ones count too. @throws RegistryError QUOTA_EXCEEDED, AGAINST_POLICY */
+export async function requireRoom(
   { db, index, clock, indexDefaults }: RegistryContext,
   project: ProjectRow,
   { filename, content }: CheckedUpload,
   policy: UploadPolicy,
   uploadedAt: Date | undefined,
+  waitingBytes = 0,
 ): Promise<void> {
   const version = canonicalVersion(filename.version);
   const row = await db
@@ -172,7 +175,7 @@ async function requireRoom(
     await checkReleaseWindow(db, row.id, filename, policy, earlier(uploadedAt, clock()));
   }
   const { limits } = settingsForProject(await settingsOf(db, index.id, indexDefaults), project);
-  await checkQuota(db, project, row ?? { id: 0, version }, content.length, limits);
+  await checkQuota(db, project, row ?? { id: 0, version }, content.length + waitingBytes, limits);
 }
 
 /** Content-addressed and create-only: what an upload leaves here when it fails later is listed by nothing and served to nobody who does not have it. */
@@ -194,7 +197,7 @@ async function storeObjects(
 }
 
 /** The project of an upload; the first upload makes it, and its uploader the owner. May she still? She is asked again, now that nobody else writes. */
-async function openProject(
+export async function openProject(
   tx: Executor,
   { index }: RegistryContext,
   principal: Principal,
@@ -247,6 +250,7 @@ async function record(
   const named = { name: filename.project, displayName: archive.coreMetadata.name, now };
   const project = await openProject(tx, context, principal, named, policy);
   requireOpen(project, filename.project);
+  await requireUnclaimed(tx, project);
   const release = await ensureRelease(tx, {
     indexId,
     projectId: project.id,
