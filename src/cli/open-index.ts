@@ -110,6 +110,7 @@ export async function openIndex(
   const { url, mirrors = [] } = trusted;
   const fetcher = openFetchers([url, ...mirrors]);
   const files = await VerifiedFiles.create(join(trusted.cacheFolder, 'files'));
+  let isClosed = false;
   const index = new VerifiedIndex({
     url,
     mirrors,
@@ -117,10 +118,12 @@ export async function openIndex(
     fetcher: isOffline === true ? OFFLINE : fetcher,
     files,
     isOffline,
-    onOffline: (session, reason) => reportOffline(url, session, reason),
+    // A fetcher that was closed reaches nobody either.
+    onOffline: (session, reason) => (isClosed ? undefined : reportOffline(url, session, reason)),
     ...(sessionMaxAge === undefined ? {} : { sessionMaxAge }),
   });
   const close = async (): Promise<void> => {
+    isClosed = true;
     await fetcher.close();
     await files.close();
   };

@@ -52,7 +52,7 @@ export class VerifiedRun {
 
   #reportAbsent(): void {
     const absences = [...this.#absent.values()];
-    for (const { what, index, code } of absences.slice(0, MOST)) say(`hint: ${index}: ${what} (${code})`);
+    for (const { what } of absences.slice(0, MOST)) say(`hint: ${what.replace(/\.$/, '')}`);
     if (absences.length > MOST) say(`hint: and ${absences.length - MOST} more`);
     const [first] = absences;
     if (first === undefined) return;

@@ -24,14 +24,11 @@ export async function explainAbsence(
   const what = filename ?? `a project named ${project}`;
   const verdict = (code: 'revoked' | 'not-yet-signed' | 'unknown', sentence: string): Verdict =>
     createVerdict(code, path, hints.url, sentence);
-  if (await hints.wasSigned(path)) {
-    return verdict('revoked', `The index signed ${what} earlier, and no longer does`);
-  }
-  if (await hints.isServed(path)) {
-    return verdict('not-yet-signed', `The server has ${what}, but nobody has signed it`);
-  }
-  return verdict(
-    'unknown',
-    `The index has no ${filename === undefined ? `project named ${project}` : `file ${filename}`}; its signatures say so`,
-  );
+  const { url } = hints;
+  if (await hints.wasSigned(path))
+    return verdict('revoked', `${url} signed ${what} earlier, and no longer does`);
+  if (await hints.isServed(path))
+    return verdict('not-yet-signed', `${url} has ${what}, but nobody has signed it`);
+  const thing = filename === undefined ? `project named ${project}` : `file ${filename}`;
+  return verdict('unknown', `${url} has no ${thing}; its signatures say so`);
 }

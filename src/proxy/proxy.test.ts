@@ -188,7 +188,7 @@ describe('VerifyingProxy and absence', () => {
     const before = upstream.requests.length;
     expect((await ask('simple/bar/')).status).toBe(404);
     expect(upstream.requests.slice(before)).toContain('metadata/timestamp.json');
-    expect(absent).toEqual(['unknown: The index has no project named bar; its signatures say so.']);
+    expect(absent).toEqual([`unknown: ${upstream.url} has no project named bar; its signatures say so.`]);
     expect((await ask('packages/foo/foo-9.0-py3-none-any.whl')).status).toBe(404);
     expect(verdicts).toEqual([]);
   });

@@ -331,7 +331,7 @@ time.sleep(600)
     const python = await newPython();
     expect(await client.run(['pip', '--python', python, 'install', 'dep'])).toMatchObject({ code: 0 });
     const [id = ''] = await readdir(join(client.home, 'rind', 'trust'));
-    expect(await readdir(join(client.home, 'rind', 'cache', id, 'files'))).toEqual([]);
+    expect(await readdir(join(client.home, 'rind', 'cache', id, 'files'))).toEqual(['store']);
   });
 });
 

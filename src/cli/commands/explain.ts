@@ -1,5 +1,6 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { CliError } from '../cli-error.ts';
+import type { InspectOptions } from '../inspect/inspect.ts';
 import type { VerifyInstalledOptions } from '../verify-installed.ts';
 
 /** `rind why` */
@@ -44,4 +45,44 @@ export function registerVerify(program: Command): void {
       const { verifyFiles } = await import('../verify-files.ts');
       process.exitCode = await verifyFiles(files, options);
     });
+}
+
+/** `rind doctor` */
+export function registerDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .summary('find what goes around the verification')
+    .description(
+      'Looks through variables, settings, requirements, locks and caches of this folder and this machine for ways by which\n' +
+        'installers get packages that nobody verified, and says what rind run does about each. The exit code is 1 when there are any.',
+    )
+    .option('--json', 'as JSON')
+    .action(async (options: { json?: boolean }) => {
+      const { diagnose } = await import('../doctor/doctor.ts');
+      process.exitCode = await diagnose(options.json === true);
+    });
+}
+
+/** `rind inspect URL` */
+export function registerInspect(program: Command): void {
+  program
+    .command('inspect')
+    .summary('show who signs for whom in an index')
+    .description(
+      'Shows roles, keys, thresholds, versions and expiries of an index, verified, and its trust tree.',
+    )
+    .argument('<url>')
+    .option('--svg <file>', 'write the trust tree as a drawing')
+    .option('--most <number>', 'roles to look at', parseCount, 100)
+    .option('--allow-unencrypted-http', 'although everybody on the way can see it')
+    .option('--json', 'as JSON')
+    .action(async (url: string, options: InspectOptions) => {
+      const { inspect } = await import('../inspect/inspect.ts');
+      process.exitCode = await inspect(url, options);
+    });
+}
+
+function parseCount(text: string): number {
+  if (!/^[1-9][0-9]{0,5}$/.test(text)) throw new InvalidArgumentError('It is a number from 1.');
+  return Number(text);
 }
