@@ -7,15 +7,15 @@ import { registerCeremony } from './commands/ceremony.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerEvent, registerSign } from './commands/event.ts';
-import { registerClaim } from './commands/claim.ts';
 import { registerClient } from './commands/client.ts';
-import { registerDoctor, registerInspect, registerVerify, registerWhy } from './commands/explain.ts';
+import { registerWhy } from './commands/explain.ts';
 import { registerFsck } from './commands/fsck.ts';
 import { registerGc } from './commands/gc.ts';
 import { registerImport } from './commands/import.ts';
 import { registerIndex, registerPromote } from './commands/index.ts';
 import { registerHashes } from './commands/hashes.ts';
 import { registerKey } from './commands/key.ts';
+import { registerDownload, registerLock } from './commands/lock.ts';
 import { registerInstallers, registerPip } from './commands/pip.ts';
 import { registerProject } from './commands/project.ts';
 import { registerProxy } from './commands/proxy.ts';
@@ -59,18 +59,16 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerSign,
   registerEvent,
   registerKey,
-  registerClaim,
   registerSigner,
   registerTrust,
   registerPip,
   registerInstallers,
   registerRun,
+  registerLock,
+  registerDownload,
   registerProxy,
   registerClient,
   registerWhy,
-  registerDoctor,
-  registerVerify,
-  registerInspect,
   registerCompletion,
 ];
 
