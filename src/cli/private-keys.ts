@@ -1,3 +1,7 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { addFileOnce } from '../ceremony/durable-folder.ts';
+import { encodePublicKey } from '../ceremony/public-key-file.ts';
 import { encodeCeremonyJson } from '../ceremony/ceremony-json.ts';
 import { askNewOnTerminal } from '../keys/terminal-secret.ts';
 import { generatePrivateKey, KeySigner } from '../keys/key-signer.ts';
@@ -9,6 +13,7 @@ import type { JsonValue } from '../tuf/json.ts';
 import type { Key } from '../tuf/key.ts';
 import { CliError } from './cli-error.ts';
 import type { NewKeyOptions, ShowKeyOptions } from './commands/key.ts';
+import { developerKeyPath } from './developer-key.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { print, say } from './terminal.ts';
 
@@ -19,32 +24,61 @@ interface Shown {
 }
 
 /** `rind key new` */
-export async function makeKey(uri: string, options: NewKeyOptions): Promise<ExitCode> {
+export async function makeKey(named: string | undefined, options: NewKeyOptions): Promise<ExitCode> {
+  const uri = named ?? (await newDeveloperKey());
   const kind = schemeOfKeyUri(uri);
-  if (kind === 'file2') await makeKeyFile(uri, options);
-  else if (kind === 'hsm') await makeTokenKey(uri, options);
+  let key: Key;
+  if (kind === 'file2') key = await makeKeyFile(uri, options);
+  else if (kind === 'hsm') key = await makeTokenKey(uri, options);
+  else if (kind === 'derived') key = await deriveKey(uri, options);
   else {
-    throw new CliError('usage', `Keys are made in files (file2:) and tokens (hsm:), not in "${uri}".`, [
-      'make keys of a service with its own tools, then: rind key show URI',
-    ]);
+    throw new CliError(
+      'usage',
+      `Keys are made in files (file2:) and tokens (hsm:), or derived from a passphrase (derived:), not in "${uri}".`,
+      ['make keys of a service with its own tools, then: rind key show URI'],
+    );
   }
+  if (options.public !== undefined && (await addFileOnce(options.public, encodePublicKey(key))) === 'exists')
+    throw new CliError('failure', `${options.public} exists and is never overwritten.`, [
+      'the key was made; show it: rind key show',
+    ]);
   return EXIT.ok;
 }
 
-async function makeKeyFile(uri: string, { scheme, secret }: NewKeyOptions): Promise<void> {
-  const path = uri.slice('file2:'.length);
-  const subject = `the key file ${path}`;
-  const passphrase =
-    secret === 'terminal'
-      ? await askNewOnTerminal(subject)
-      : await parseSecretSource(secret)({ kind: 'passphrase', uri, subject });
-  const privateKey = await generatePrivateKey(scheme);
-  await writePrivateKeyFile(path, privateKey, passphrase);
-  print(`key ${KeySigner.fromPrivateKey(privateKey).key.keyId}`);
-  say(`made ${path}; keep it and its passphrase apart, and keep a copy of both`);
+async function newDeveloperKey(): Promise<string> {
+  const path = developerKeyPath();
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  return `file2:${path}`;
 }
 
-async function makeTokenKey(uri: string, { scheme, secret, label }: NewKeyOptions): Promise<void> {
+async function makeKeyFile(uri: string, { scheme, secret }: NewKeyOptions): Promise<Key> {
+  const path = uri.slice('file2:'.length);
+  const passphrase = await newSecret(uri, `the key file ${path}`, secret);
+  const privateKey = await generatePrivateKey(scheme);
+  await writePrivateKeyFile(path, privateKey, passphrase);
+  const { key } = KeySigner.fromPrivateKey(privateKey);
+  print(`key ${key.keyId}`);
+  say(`made ${path}; keep it and its passphrase apart, and keep a copy of both`);
+  return key;
+}
+
+/** Nothing is stored: the same name and passphrase give the same key on any machine. */
+async function deriveKey(uri: string, { secret }: NewKeyOptions): Promise<Key> {
+  const passphrase = await newSecret(uri, `the key ${uri}`, secret);
+  const signer = await openSigner(uri, { secret: async () => passphrase });
+  await signer.close();
+  print(`key ${signer.key.keyId}`);
+  say('nothing was stored: this name and this passphrase are the key');
+  return signer.key;
+}
+
+async function newSecret(uri: string, subject: string, secret: string): Promise<string> {
+  return secret === 'terminal'
+    ? askNewOnTerminal(subject)
+    : parseSecretSource(secret)({ kind: 'passphrase', uri, subject });
+}
+
+async function makeTokenKey(uri: string, { scheme, secret, label }: NewKeyOptions): Promise<Key> {
   if (scheme === 'rsassa-pss-sha256')
     throw new CliError('usage', 'Tokens make Ed25519 and ECDSA P-256 keys here, no RSA keys.');
   const { generateTokenKey } = await import('../keys/pkcs11-keys.ts');
@@ -54,6 +88,7 @@ async function makeTokenKey(uri: string, { scheme, secret, label }: NewKeyOption
   });
   print(`key ${key.keyId}`);
   say('the private half cannot leave the token: a second token with another key is the only backup');
+  return key;
 }
 
 /** `rind key show` */

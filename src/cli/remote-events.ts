@@ -5,7 +5,8 @@ import { EventFolder, filesBelow } from '../ceremony/event-folder.ts';
 import { statusLines } from '../ceremony/paper-record.ts';
 import { readPublicKeyFile } from '../ceremony/public-key-file.ts';
 import { CliError } from './cli-error.ts';
-import { EventClient, type RemoteOptions } from './event-client.ts';
+import type { RemoteOptions } from './api-client.ts';
+import { EventClient } from './event-client.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { print, say } from './terminal.ts';
 

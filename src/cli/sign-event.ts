@@ -1,5 +1,5 @@
 import { describeChanges, rawDifference, viewFrom } from '../ceremony/diff.ts';
-import { readBounded } from '../ceremony/durable-folder.ts';
+import { exists, readBounded } from '../ceremony/durable-folder.ts';
 import { CeremonyError } from '../ceremony/errors.ts';
 import { minutesOf } from '../ceremony/ceremony.ts';
 import { EventFolder } from '../ceremony/event-folder.ts';
@@ -8,6 +8,7 @@ import { statusLines } from '../ceremony/paper-record.ts';
 import { encodeEventSignature } from '../ceremony/signing-event.ts';
 import { openSigner } from '../keys/key-uri.ts';
 import { parseSecretSource } from '../keys/secret-source.ts';
+import { isValidProjectName } from '../pypi/project-name.ts';
 import { confirmWith, programName, readAnswers } from './ceremony-input.ts';
 import { CliError } from './cli-error.ts';
 import type { SignOptions } from './commands/event.ts';
@@ -22,13 +23,19 @@ const SHOWN_LINES = 40;
 
 /** `rind sign`: what changes against the signer's own root is shown before the key is opened. */
 export async function signEvent(path: string | undefined, options: SignOptions): Promise<ExitCode> {
-  if (options.index !== undefined) return signRemotely(path, { ...options, index: options.index });
+  const project = await projectNamed(path, options);
+  if (project !== undefined) {
+    const { signProject } = await import('./sign-staged.ts');
+    return signProject(project, options);
+  }
+  const key = requireKey(options);
+  if (options.index !== undefined) return signRemotely(path, { ...options, key, index: options.index });
   if (path === undefined)
     throw new CliError('usage', 'Name the folder of the event, or a running index with --index URL.');
   const folder = await EventFolder.open(path);
   const { event } = folder;
   const answers = await readBeforeSigning(folder, options);
-  const signer = await openSigner(options.key, { secret: parseSecretSource(options.secret) });
+  const signer = await openSigner(key, { secret: parseSecretSource(options.secret) });
   try {
     const status = await folder.sign(signer, { now: new Date(), program: programName(), answers });
     for (const line of statusLines(event, status)) say(line);
@@ -38,10 +45,25 @@ export async function signEvent(path: string | undefined, options: SignOptions):
   return EXIT.ok;
 }
 
+/** The project that is meant, where it is one and no event: events are folders, or named by hexadecimal digits. */
+async function projectNamed(path: string | undefined, options: SignOptions): Promise<string | undefined> {
+  const isProject = path !== undefined && isValidProjectName(path) && !/^[0-9a-f]{12,64}$/.test(path);
+  const isEvent = options.first === true || options.trusted !== undefined || options.event !== undefined;
+  return isProject && !isEvent && !(await exists(path)) ? path : undefined;
+}
+
+function requireKey({ key }: SignOptions): string {
+  if (key !== undefined) return key;
+  throw new CliError(
+    'usage',
+    'Name your key with --key: file2:PATH, hsm:…, awskms:…, gcpkms:…, azurekms:…, hv:….',
+  );
+}
+
 /** The same for an event that an index offers: nothing that it sends is believed, and nothing but signatures and minutes goes back. */
 async function signRemotely(
   id: string | undefined,
-  options: SignOptions & { readonly index: string },
+  options: SignOptions & { readonly index: string; readonly key: string },
 ): Promise<ExitCode> {
   const client = new EventClient(options);
   const offered = await client.event(id);

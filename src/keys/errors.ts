@@ -6,6 +6,7 @@ export type PrivateKeyErrorCode =
   | 'MALFORMED_KEY_FILE'
   | 'WRONG_PASSPHRASE'
   | 'EMPTY_PASSPHRASE'
+  | 'WEAK_PASSPHRASE'
   | 'UNSUPPORTED_KEY';
 
 /** A private key, or the file of a secret, cannot be used. The message never holds secret text. */

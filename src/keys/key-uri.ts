@@ -7,6 +7,7 @@ type OpenBackend = (uri: string, options: OpenSignerOptions) => Promise<SignerBa
 /** Each kind of signer is one file, loaded when its scheme is first used. The schemes are those of securesystemslib, and `signer:`. */
 const BACKENDS: ReadonlyMap<string, () => Promise<OpenBackend>> = new Map([
   ['file2', async () => (await import('./file-signer.ts')).openFileSigner],
+  ['derived', async () => (await import('./derived-signer.ts')).openDerivedSigner],
   ['hsm', async () => (await import('./pkcs11-signer.ts')).openPkcs11Signer],
   ['awskms', async () => (await import('./aws-kms-signer.ts')).openAwsKmsSigner],
   ['gcpkms', async () => (await import('./gcp-kms-signer.ts')).openGcpKmsSigner],
@@ -25,6 +26,7 @@ export function schemeOfKeyUri(uri: string): string | undefined {
  * returned. Close the signer after use.
  *
  * - `file2:PATH` an encrypted key file of ours, or PKCS #8 in PEM, plain or encrypted
+ * - `derived:NAME` an Ed25519 key computed from a long passphrase and a name
  * - `hsm:KEYID?label=TOKEN&module=PATH` PKCS #11
  * - `awskms:KEY`, `gcpkms:RESOURCE`, `azurekms://VAULT/keys/NAME/VERSION`, `hv:KEY/VERSION` key services, with the credentials of the surroundings
  * - `signer:PATH#KEYID` a key that `rind signer` holds, over its socket

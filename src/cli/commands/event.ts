@@ -1,10 +1,14 @@
 import type { Command } from 'commander';
-import type { RemoteOptions } from '../event-client.ts';
+import { TOKEN_SOURCE } from './signing-options.ts';
+import type { RemoteOptions } from '../api-client.ts';
 
 export interface SignOptions {
   readonly index?: string;
   readonly token: string;
-  readonly key: string;
+  readonly key?: string;
+  readonly yes?: boolean;
+  readonly renew?: boolean;
+  readonly json?: boolean;
   readonly secret: string;
   readonly trusted?: string;
   readonly first?: boolean;
@@ -37,17 +41,24 @@ export interface AcceptOptions {
 
 const SECRET = 'where passphrases and PINs come from: terminal, file:PATH, fd:NUMBER, credential:NAME';
 
-const TOKEN = 'where the API token for --index comes from, as with --secret';
-
 /** `rind sign` */
 export function registerSign(program: Command): void {
   program
     .command('sign')
     .summary('show what a signing event changes against the root that you trust, and sign it')
-    .argument('[event]', 'its folder, on a stick for instance; with --index the first 12 digits of its id')
+    .argument(
+      '[event]',
+      'its folder, on a stick for instance; with --index the first 12 digits of its id; or a claimed project: what waits for its owners',
+    )
     .option('--index <url>', 'a running index that offers the event')
-    .option('--token <source>', TOKEN, 'terminal')
-    .requiredOption('--key <uri>', 'your key: file2:PATH, hsm:…, awskms:…, gcpkms:…, azurekms:…, hv:…')
+    .option('--token <source>', TOKEN_SOURCE, 'auto')
+    .option(
+      '--key <uri>',
+      'your key: file2:PATH, hsm:…, awskms:…, gcpkms:…, azurekms:…, hv:…; for a project the key of this machine otherwise',
+    )
+    .option('--yes', 'a project: sign what waits without a question')
+    .option('--renew', 'a project: sign what is there anew, before it expires')
+    .option('--json', 'a project: print the outcome as JSON')
     .option('--trusted <root>', 'your own copy of the root that you trust')
     .option('--first', 'there is no root to trust yet: this is the first ceremony')
     .option('--secret <source>', SECRET, 'terminal')
@@ -74,7 +85,7 @@ export function registerEvent(program: Command): void {
     .argument('[event]', 'its folder; with --index the first 12 digits of its id, or nothing for all')
     .option('--json', 'print it as JSON')
     .option('--index <url>', 'a running index that offers the event')
-    .option('--token <source>', TOKEN, 'terminal')
+    .option('--token <source>', TOKEN_SOURCE, 'auto')
     .action(async (path: string | undefined, options: StatusOptions) => {
       const { showStatus } = await import('../event-commands.ts');
       process.exitCode = await showStatus(path, options);
@@ -99,7 +110,7 @@ function registerRemote(event: Command): void {
     .summary('let a running index pass an event on to its signers')
     .argument('<event>', 'its folder')
     .requiredOption('--index <url>', 'the index; the token must be of an administrator')
-    .option('--token <source>', TOKEN, 'terminal')
+    .option('--token <source>', TOKEN_SOURCE, 'auto')
     .action(async (path: string, options: RemoteOptions) => {
       const { offer } = await import('../remote-events.ts');
       process.exitCode = await offer(path, options);
@@ -110,7 +121,7 @@ function registerRemote(event: Command): void {
     .argument('[event]', 'the first 12 digits of its id')
     .requiredOption('--index <url>', 'the index')
     .requiredOption('--out <folder>', 'the new folder')
-    .option('--token <source>', TOKEN, 'terminal')
+    .option('--token <source>', TOKEN_SOURCE, 'auto')
     .action(async (id: string | undefined, options: RemoteOptions & { readonly out: string }) => {
       const { fetchEvent } = await import('../remote-events.ts');
       process.exitCode = await fetchEvent(id, options);
@@ -119,7 +130,7 @@ function registerRemote(event: Command): void {
     .command('invitations')
     .summary('who was asked over a running index to hold a key, and who accepted')
     .requiredOption('--index <url>', 'the index')
-    .option('--token <source>', TOKEN, 'terminal')
+    .option('--token <source>', TOKEN_SOURCE, 'auto')
     .option('--out <folder>', 'write the public keys of those who accepted there, for the plan')
     .action(async (options: RemoteOptions & { readonly out?: string }) => {
       const { showInvitations } = await import('../remote-events.ts');
@@ -136,7 +147,7 @@ function registerInvitations(event: Command): void {
     .option('--role <role>', 'root, targets, claimed or bins', 'root')
     .option('--out <file>', 'the invitation, to send')
     .option('--index <url>', 'a running index that passes it on, in place of a file')
-    .option('--token <source>', TOKEN, 'terminal')
+    .option('--token <source>', TOKEN_SOURCE, 'auto')
     .action(async (options: InviteOptions) => {
       const { invite } = await import('../event-commands.ts');
       process.exitCode = await invite(options);
@@ -149,7 +160,7 @@ function registerInvitations(event: Command): void {
     .option('--out <file>', 'the public key with the proof, to send back')
     .option('--secret <source>', SECRET, 'terminal')
     .option('--index <url>', 'the running index that passes the invitation on')
-    .option('--token <source>', TOKEN, 'terminal')
+    .option('--token <source>', TOKEN_SOURCE, 'auto')
     .action(async (invitation: string, options: AcceptOptions) => {
       const { accept } = await import('../event-commands.ts');
       process.exitCode = await accept(invitation, options);

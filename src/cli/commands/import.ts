@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { wholeNumber } from './whole-number.ts';
 import type { RunImportOptions } from '../run-import.ts';
 
 /** `rind import` */
@@ -28,7 +29,7 @@ export function registerImport(program: Command): void {
     .option(
       '--newest <count>',
       'of another index: only so many of the newest versions of each project',
-      parseCount,
+      wholeNumber,
     )
     .option('--upload-times <keep|now>', 'of another index: when files count as uploaded', parseTimes, 'keep')
     .option(
@@ -47,11 +48,6 @@ export function registerImport(program: Command): void {
 
 function collect(text: string, before: readonly string[]): readonly string[] {
   return [...before, text];
-}
-
-function parseCount(text: string): number {
-  if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('A count is a whole number from 1 on.');
 }
 
 function parseTimes(text: string): string {

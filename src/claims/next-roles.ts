@@ -1,0 +1,96 @@
+import { canonicalJsonText } from '../tuf/canonical-json.ts';
+import type { Targets } from '../tuf/targets.ts';
+import { ClaimError } from './errors.ts';
+import { projectRoleName, releaseRoleName, wheelsRoleName } from './names.ts';
+import { isSameOwners, ownersOf, type Owners } from './owners.ts';
+import {
+  delegatedOwners,
+  newProjectRole,
+  newReleaseRole,
+  newWheelsRole,
+  type SignedTarget,
+} from './project-role.ts';
+
+/** What a developer wants to sign. */
+export interface RolePlan {
+  readonly project: string;
+  /** The verified metadata of the project's roles now, by role; empty before the first claim. */
+  readonly present: ReadonlyMap<string, Targets>;
+  /** Every target of the project afterwards, by path. */
+  readonly targets: ReadonlyMap<string, SignedTarget>;
+  readonly expires: Date;
+  /** Other owners than now; needed for the first claim. */
+  readonly owners?: Owners | undefined;
+  /** Other machines than now; null takes them all away. */
+  readonly release?: Owners | null | undefined;
+  /** Another builder than now; null takes it away. */
+  readonly wheels?: Owners | null | undefined;
+  /** Sign everything anew even where nothing changes: before it expires. */
+  readonly renews?: boolean | undefined;
+}
+
+/**
+ * The roles that have to be signed for a plan, unsigned, by name: the owners' role when its own content changes, the machines' role when they
+ * publish. Pure.
+ * @throws {ClaimError} OWNERS when a first claim names no owners
+ */
+export function nextRoles(plan: RolePlan): ReadonlyMap<string, Targets> {
+  const { project, present, targets, expires } = plan;
+  const owned = present.get(projectRoleName(project));
+  const owners = plan.owners ?? (owned === undefined ? undefined : ownersOf(owned));
+  if (owners === undefined) throw new ClaimError('OWNERS', `Nobody is named as the owner of ${project}.`);
+  const release = choose(plan.release, owned, releaseRoleName(project));
+  const wheels = choose(plan.wheels, owned, wheelsRoleName(project));
+  const roles = new Map<string, Targets>();
+  const ownersRole = newProjectRole({
+    project,
+    version: (owned?.version ?? 0) + 1,
+    expires,
+    owners,
+    targets: release === undefined ? targets : new Map(),
+    release,
+    wheels,
+  });
+  if (plan.renews === true || !hasSameContent(owned, ownersRole))
+    roles.set(projectRoleName(project), ownersRole);
+  if (release !== undefined) {
+    const before = present.get(releaseRoleName(project));
+    const listed = newReleaseRole({ project, version: (before?.version ?? 0) + 1, expires, targets });
+    if (
+      plan.renews === true ||
+      !hasSameContent(before, listed) ||
+      isOther(plan.release, owned, releaseRoleName(project))
+    )
+      roles.set(releaseRoleName(project), listed);
+  }
+  if (wheels !== undefined && !present.has(wheelsRoleName(project)))
+    roles.set(wheelsRoleName(project), newWheelsRole({ project, version: 1, expires, targets: new Map() }));
+  return roles;
+}
+
+/** A change, or what the owners' role says now. */
+function choose(
+  wanted: Owners | null | undefined,
+  owned: Targets | undefined,
+  role: string,
+): Owners | undefined {
+  if (wanted === null) return undefined;
+  return wanted ?? (owned === undefined ? undefined : delegatedOwners(owned, role));
+}
+
+/** Other machines have to sign what the present ones signed. */
+function isOther(wanted: Owners | null | undefined, owned: Targets | undefined, role: string): boolean {
+  const now = owned === undefined ? undefined : delegatedOwners(owned, role);
+  return wanted !== undefined && wanted !== null && (now === undefined || !isSameOwners(wanted, now));
+}
+
+/** Whether two versions differ in version and expiry only. */
+function hasSameContent(before: Targets | undefined, after: Targets): boolean {
+  if (before === undefined) return false;
+  const { version, expires } = after;
+  return textOf(before.with({ version, expires })) === textOf(after);
+}
+
+function textOf(targets: Targets): string {
+  return canonicalJsonText(targets.toJson());
+}

@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import { ClaimError } from '../claims/errors.ts';
+import { nextPage } from '../claims/next-page.ts';
+import { parseProjectRoleName, projectRoleName, releaseRoleName } from '../claims/names.ts';
+import { ownersOf } from '../claims/owners.ts';
+import { pageTargets } from '../claims/page-targets.ts';
+import { delegatedOwners } from '../claims/project-role.ts';
+import { parseTransaction, type SignedTransaction } from '../claims/transaction-form.ts';
+import { addSignature, Metadata } from '../tuf/metadata.ts';
+import type { Targets } from '../tuf/targets.ts';
+import { CliError } from './cli-error.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import {
+  confirm,
+  signAndSend,
+  withSigning,
+  withStagedFiles,
+  type Signing,
+  type SigningOptions,
+} from './project-signing.ts';
+import { say } from './terminal.ts';
+
+/** `rind sign PROJECT`: signs what others propose, then what was uploaded and waits; with `renew` what is there, anew. */
+export function signProject(
+  name: string,
+  options: SigningOptions & { readonly renew?: boolean },
+): Promise<ExitCode> {
+  return withSigning(name, options, async (signing) => {
+    if (options.renew === true) return signAndSend(signing, { renews: true });
+    const proposals = await signing.client.proposals();
+    for (const id of proposals) {
+      const outcome = await cosign(signing, id);
+      if (outcome !== EXIT.ok) return outcome;
+    }
+    return proposals.length > 0 ? EXIT.ok : signStaged(signing);
+  });
+}
+
+async function signStaged(signing: Signing): Promise<ExitCode> {
+  const { project, client, options } = signing;
+  const listed = new Set(project.page.files.map(({ filename }) => filename));
+  const staged = (await client.staged()).filter(({ filename }) => !listed.has(filename));
+  if (staged.length === 0) {
+    say(`nothing of ${project.page.name} waits for a signature`);
+    return EXIT.ok;
+  }
+  return withStagedFiles(client, staged, new Date(), async (files) => {
+    for (const { filename, length, sha256 } of files)
+      say(`  ${filename.filename}  ${length} bytes  sha256 ${sha256}`);
+    say(
+      'These files were uploaded by somebody with a token of the index, a CI job for instance. Compare them with what was built.',
+    );
+    if (!(await confirm('Sign them?', options))) {
+      say('nothing was signed');
+      return EXIT.failure;
+    }
+    return signAndSend(signing, { files: files.map(({ entry }) => entry) });
+  });
+}
+
+/** Adds a signature to a proposal, after everything that it changes was made here once more and compared. */
+async function cosign({ project, client, signer, options }: Signing, id: string | number): Promise<ExitCode> {
+  const name = project.page.name;
+  const transaction = parseTransaction(name, await client.proposal(id));
+  const read = new Map(
+    [...transaction.roles].map(([role, bytes]) => [role, Metadata.fromBytes(bytes, 'targets', { role })]),
+  );
+  return withStagedFiles(client, transaction.files, new Date(), async (local) => {
+    const times = new Map(transaction.files.map(({ filename, uploadTime }) => [filename, uploadTime]));
+    const files = local.map(({ entry }) => ({
+      ...entry,
+      uploadTime: times.get(entry.filename) ?? entry.uploadTime,
+    }));
+    const page = nextPage(project.page, files, transaction.changes);
+    requireTargets(name, read, pageTargets(page).targets);
+    show(project, transaction, read);
+    if (!(await confirm('Sign this proposal?', options))) {
+      say('nothing was signed');
+      return EXIT.failure;
+    }
+    const roles = new Map(transaction.roles);
+    let mine = 0;
+    for (const [role, metadata] of read) {
+      if (!maySign(signer.key.keyId, role, project, read)) continue;
+      roles.set(role, (await addSignature(metadata, signer, { role })).toBytes());
+      mine += 1;
+    }
+    if (mine === 0)
+      throw new CliError('failure', `The key ${signer.key.keyId} may sign nothing of this proposal.`);
+    await client.cosign(id, { ...transaction, roles });
+    say('signed');
+    return EXIT.ok;
+  });
+}
+
+function requireTargets(
+  project: string,
+  read: ReadonlyMap<string, Metadata<Targets>>,
+  expected: ReadonlyMap<string, { length: number; sha256: string }>,
+): void {
+  for (const role of [projectRoleName(project), releaseRoleName(project)]) {
+    const targets = read.get(role)?.signed.targets;
+    if (targets === undefined || targets.size === 0) continue;
+    for (const [path, want] of expected) {
+      const listed = targets.get(path);
+      if (listed?.length !== want.length || listed.hashes.get('sha256') !== want.sha256)
+        throw new ClaimError('FILES', `The proposal does not sign ${path} as it should be.`, { role, path });
+    }
+    if (targets.size !== expected.size)
+      throw new ClaimError('FILES', `The proposal signs more than the project has.`, { role });
+  }
+}
+
+function maySign(
+  keyId: string,
+  role: string,
+  project: Signing['project'],
+  read: ReadonlyMap<string, Metadata<Targets>>,
+): boolean {
+  const own = projectRoleName(project.page.name);
+  const owned = read.get(own)?.signed ?? project.roles.get(own);
+  const wished = owned === undefined ? undefined : ownersOf(owned);
+  const groups =
+    parseProjectRoleName(role)?.kind === 'project'
+      ? [project.owners, wished]
+      : [owned === undefined ? undefined : delegatedOwners(owned, role)];
+  return groups.some((group) => group?.keys.some((key) => key.keyId === keyId) === true);
+}
+
+function show(
+  project: Signing['project'],
+  transaction: SignedTransaction,
+  read: ReadonlyMap<string, Metadata<Targets>>,
+): void {
+  say(`Proposal for ${project.page.name}:`);
+  for (const { filename, sha256 } of transaction.files) say(`  publish  ${filename}  sha256 ${sha256}`);
+  for (const change of transaction.changes)
+    say(`  ${change.kind}  ${'filename' in change ? change.filename : change.status}`);
+  const own = read.get(projectRoleName(project.page.name))?.signed;
+  const wished = own === undefined ? undefined : ownersOf(own);
+  const before = new Set(project.owners?.keys.map(({ keyId }) => keyId) ?? []);
+  for (const { keyId } of wished?.keys ?? []) say(`  owner  ${keyId}${before.has(keyId) ? '' : '  (new)'}`);
+  for (const keyId of before)
+    if (wished !== undefined && !wished.keys.some((key) => key.keyId === keyId))
+      say(`  owner  ${keyId}  (taken away)`);
+  if (wished !== undefined) say(`  threshold  ${wished.threshold}`);
+  for (const [role, metadata] of read) {
+    const digest = createHash('sha256').update(metadata.signedBytes).digest('hex');
+    say(`  ${role} version ${metadata.signed.version}, sha256 of what is signed ${digest}`);
+  }
+}

@@ -1,0 +1,88 @@
+import { claimListOf } from '../claims/claim-lists.ts';
+import { parseProjectRoleName, projectRoleName } from '../claims/names.ts';
+import type { Owners } from '../claims/owners.ts';
+import { delegatedOwners } from '../claims/project-role.ts';
+import type { ClaimStanding } from '../claims/transaction.ts';
+import { packagePath, simpleJsonPath } from '../pypi/layout.ts';
+import { parseProjectJson, type ProjectPage } from '../pypi/simple.ts';
+import type { TargetFile } from '../tuf/file.ts';
+import type { Targets } from '../tuf/targets.ts';
+import type { Updater } from '../updater/updater.ts';
+import { CliError } from './cli-error.ts';
+import { chooseIndex, openFetcher, openTrustStore, openUpdater } from './open-index.ts';
+
+/** A project as the index shows it to everybody, verified: what a developer builds the next version on. */
+export interface VerifiedProject {
+  readonly url: string;
+  readonly page: ProjectPage;
+  readonly standing: ClaimStanding;
+  /** Whom the project is delegated to; undefined while it is unclaimed. */
+  readonly owners: Owners | undefined;
+  /** The metadata of its roles, by role. */
+  readonly roles: ReadonlyMap<string, Targets>;
+  /** What is signed about one of its files. */
+  target(filename: string): Promise<TargetFile | undefined>;
+  /** The verified bytes of a file. */
+  bytes(target: TargetFile, maxLength: number): Promise<Uint8Array>;
+}
+
+const MAX_PAGE_LENGTH = 64 * 2 ** 20;
+
+/**
+ * Reads a project through the signatures of its index, in one snapshot.
+ * @throws {CliError} when there is no such project, or the index is not trusted yet
+ */
+export async function withVerifiedProject<T>(
+  options: { readonly index?: string | undefined; readonly project: string },
+  work: (project: VerifiedProject) => Promise<T>,
+): Promise<T> {
+  const trusted = await chooseIndex(openTrustStore(), options.index);
+  const fetcher = openFetcher(trusted.url);
+  try {
+    const updater = (await openUpdater(trusted, fetcher))();
+    return await work(await readProject(trusted.url, options.project, updater));
+  } finally {
+    await fetcher.close();
+  }
+}
+
+async function readProject(url: string, project: string, updater: Updater): Promise<VerifiedProject> {
+  const found = await updater.getSignedTarget(simpleJsonPath(project));
+  if (found === undefined) {
+    throw new CliError(
+      'failure',
+      `${url} has no project ${project}: a project is claimed after its first release is uploaded.`,
+    );
+  }
+  const page = parseProjectJson(await updater.targetBytes(found.target, MAX_PAGE_LENGTH));
+  const list = claimListOf(found.via[1] ?? '');
+  return {
+    url,
+    page,
+    standing: list ?? 'unclaimed',
+    ...(await claimOf(project, found.via, updater)),
+    target: async (filename) => (await updater.getSignedTarget(packagePath(project, filename)))?.target,
+    bytes: (target, maxLength) => updater.targetBytes(target, maxLength),
+  };
+}
+
+/** Owners and roles, read along the way that the search took: a role of that name elsewhere does not count. */
+async function claimOf(
+  project: string,
+  via: readonly string[],
+  updater: Updater,
+): Promise<Pick<VerifiedProject, 'owners' | 'roles'>> {
+  const own = projectRoleName(project);
+  const position = via.indexOf(own);
+  const roles = new Map<string, Targets>();
+  if (position < 2) return { owners: undefined, roles };
+  const parent = via[position - 1] ?? '';
+  const list = await updater.delegatedTargets(parent, via[position - 2] ?? '');
+  const owned = await updater.delegatedTargets(own, parent);
+  roles.set(own, owned);
+  for (const role of owned.delegations?.roles?.keys() ?? []) {
+    if (parseProjectRoleName(role)?.project === project)
+      roles.set(role, await updater.delegatedTargets(role, own));
+  }
+  return { owners: delegatedOwners(list, own), roles };
+}
