@@ -7,8 +7,9 @@ import { registerCeremony } from './commands/ceremony.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerEvent, registerSign } from './commands/event.ts';
+import { registerClaim } from './commands/claim.ts';
 import { registerClient } from './commands/client.ts';
-import { registerWhy } from './commands/explain.ts';
+import { registerDoctor, registerInspect, registerVerify, registerWhy } from './commands/explain.ts';
 import { registerFsck } from './commands/fsck.ts';
 import { registerGc } from './commands/gc.ts';
 import { registerImport } from './commands/import.ts';
@@ -59,6 +60,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerSign,
   registerEvent,
   registerKey,
+  registerClaim,
   registerSigner,
   registerTrust,
   registerPip,
@@ -69,6 +71,9 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerProxy,
   registerClient,
   registerWhy,
+  registerDoctor,
+  registerVerify,
+  registerInspect,
   registerCompletion,
 ];
 
