@@ -6,11 +6,14 @@ import { mlDsaMessage } from './ml-dsa.ts';
 
 type NodeCryptoModule = typeof import('node:crypto');
 
+/** Keys imported, most; a repository has tens. */
+const MOST_KEY_OBJECTS = 256;
+
 /** {@link TufCrypto} over `node:crypto`. */
 export class NodeCrypto implements TufCrypto {
   readonly #module: NodeCryptoModule;
-  /** Importing a key costs as much as verifying with it, so each is imported once. */
-  readonly #keyObjects = new WeakMap<Key, KeyObject>();
+  /** Importing a key costs as much as verifying with it, and the same few come with every file of metadata: by their DER. */
+  readonly #keyObjects = new Map<string, KeyObject>();
 
   private constructor(module: NodeCryptoModule) {
     this.#module = module;
@@ -47,10 +50,12 @@ export class NodeCrypto implements TufCrypto {
   }
 
   #importKey(key: Key): KeyObject {
-    const known = this.#keyObjects.get(key);
+    const name = String.fromCharCode(...key.publicKey.spki);
+    const known = this.#keyObjects.get(name);
     if (known !== undefined) return known;
     const keyObject = this.#createKeyObject(key);
-    this.#keyObjects.set(key, keyObject);
+    if (this.#keyObjects.size >= MOST_KEY_OBJECTS) this.#keyObjects.clear();
+    this.#keyObjects.set(name, keyObject);
     return keyObject;
   }
 

@@ -6,7 +6,8 @@ import type { DownloadLimits } from './config.ts';
 import { DownloadError } from '../tuf/download-error.ts';
 import { downloadFailed, tooLong, unexpectedStatus } from './errors.ts';
 import type { Fetcher, FetchOptions } from './fetcher.ts';
-import { limitedDownload } from './limited-download.ts';
+import { LIMITED, limitedDownload } from './limited-download.ts';
+import type { LimitedFetcher } from './limited-download.ts';
 
 /** How an {@link HttpFetcher} connects. */
 export interface HttpFetcherOptions {
@@ -29,7 +30,7 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * Fetches over HTTP/1.1 and keeps connections open between requests. Follows redirects within one origin only, takes
  * gzip only for what compresses well, and enforces length and time limits by itself, so that it can stand alone.
  */
-export class HttpFetcher implements Fetcher {
+export class HttpFetcher implements Fetcher, LimitedFetcher {
   readonly #dispatcher: Dispatcher;
   readonly #ownsDispatcher: boolean;
   readonly #limits: DownloadLimits;
@@ -43,8 +44,12 @@ export class HttpFetcher implements Fetcher {
   }
 
   fetch(url: string, options: FetchOptions): AsyncIterable<Uint8Array> {
-    const untimed: Fetcher = { fetch: (address, settings) => this.#bytes(address, settings) };
-    return limitedDownload(untimed, url, options, this.#limits);
+    return limitedDownload(this, url, options, this.#limits);
+  }
+
+  get [LIMITED]() {
+    const fetcher: Fetcher = { fetch: (url, options) => this.#bytes(url, options) };
+    return { fetcher, limits: this.#limits };
   }
 
   /** Ends all connections. The fetcher cannot be used afterwards. */
@@ -57,9 +62,7 @@ export class HttpFetcher implements Fetcher {
   async *#bytes(url: string, options: FetchOptions): AsyncGenerator<Uint8Array, void, undefined> {
     const response = await this.#request(url, options);
     try {
-      for await (const chunk of decoded(url, response, options)) {
-        yield chunk;
-      }
+      yield* decoded(url, response, options);
     } catch (error) {
       throw asDownloadError(url, error);
     } finally {

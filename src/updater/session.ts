@@ -50,6 +50,8 @@ export class Session {
   readonly #context: SessionContext;
   readonly #files: TrustedFiles;
   readonly #loading = new Map<string, Promise<Targets>>();
+  /** What is being saved, in the order in which it was verified: nobody waits for the disk before the end. */
+  #saves: Promise<void> = Promise.resolve();
   #timestampAskedAt = Number.POSITIVE_INFINITY;
 
   private constructor(context: SessionContext, files: TrustedFiles, trusted: TrustedMetadataSet) {
@@ -74,7 +76,7 @@ export class Session {
     });
     const session = new Session(context, files, trusted);
     const newest = await session.#replayHistory(initial);
-    await files.adoptRoot(trusted.root, newest);
+    session.#save(() => files.adoptRoot(trusted.root, newest));
     return session;
   }
 
@@ -85,17 +87,23 @@ export class Session {
 
   /** The workflow up to and including the top-level targets. */
   async refresh(): Promise<void> {
-    await this.#updateRoot();
-    await this.#updateTimestamp();
-    await this.#updateSnapshot();
-    await this.#targets('targets', 'root');
+    await this.#saved(async () => {
+      await this.#updateRoot();
+      await this.#updateTimestamp();
+      await this.#updateSnapshot();
+      await this.#targets('targets', 'root');
+    });
   }
 
   /**
    * The target as the first role that lists it in pre-order search does (specification 5.6.7), undefined if none does.
    * An error in a role on the way ends the search: skipping it would let whoever can break a role choose another.
    */
-  async find(path: string): Promise<SignedTarget | undefined> {
+  find(path: string): Promise<SignedTarget | undefined> {
+    return this.#saved(() => this.#search(path));
+  }
+
+  async #search(path: string): Promise<SignedTarget | undefined> {
     const waiting: { readonly role: string; readonly delegator: string; readonly via: readonly string[] }[] =
       [{ role: 'targets', delegator: 'root', via: ['targets'] }];
     const visited = new Set<string>();
@@ -131,7 +139,7 @@ export class Session {
 
   /** A delegated role of this snapshot, verified with the keys that its delegator names. The delegator has to be loaded. */
   delegated(role: string, delegator: string): Promise<Targets> {
-    return this.#targets(role, delegator);
+    return this.#saved(() => this.#targets(role, delegator));
   }
 
   /** Goes from a bootstrap root to the newest root of earlier sessions, each signed by the one before. */
@@ -146,6 +154,24 @@ export class Session {
       newest = bytes;
     }
     return newest;
+  }
+
+  #save(action: () => Promise<void>): void {
+    this.#saves = this.#saves.then(action);
+    this.#saves.catch(() => undefined);
+  }
+
+  /** Ends when everything that was verified has been saved, with the error of the work or that of the disk. */
+  async #saved<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } finally {
+      const saves = this.#saves;
+      await saves.catch((error: unknown) => {
+        if (this.#saves === saves) this.#saves = Promise.resolve();
+        throw error;
+      });
+    }
   }
 
   /** Specification 5.3. */
@@ -169,6 +195,7 @@ export class Session {
     try {
       const accept = async (bytes: Uint8Array): Promise<void> => {
         const root = await this.trusted.updateRoot(bytes);
+        await this.#saves;
         await this.#files.saveRoot(root, bytes, previous);
       };
       await this.#obtain(name, this.#context.config.rootMaxLength, undefined, accept, {
@@ -208,7 +235,8 @@ export class Session {
       return;
     }
     await followLog(this.#context, known, next.timestamp);
-    await this.#files.save('timestamp', next.timestamp.version, next.bytes);
+    const { version } = next.timestamp;
+    this.#save(() => this.#files.save('timestamp', version, next.bytes));
   }
 
   /** Undefined when it has the version of the trusted one (5.4.3.1): nothing new, and nothing in it counts. */
@@ -239,7 +267,7 @@ export class Session {
     const name = this.#versionedName('snapshot', entry?.version);
     await this.#obtain(name, config.snapshotMaxLength, entry?.length, async (bytes) => {
       const { version } = await this.trusted.updateSnapshot(bytes);
-      await this.#files.save('snapshot', version, bytes);
+      this.#save(() => this.#files.save('snapshot', version, bytes));
     });
   }
 
@@ -277,7 +305,7 @@ export class Session {
     const name = this.#versionedName(role, entry.version);
     return this.#obtain(name, this.#context.config.targetsMaxLength, entry.length, async (bytes) => {
       const targets = await accept(bytes);
-      await this.#files.saveTargets(role, bytes);
+      this.#save(() => this.#files.saveTargets(role, bytes));
       return targets;
     });
   }
