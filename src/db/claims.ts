@@ -90,6 +90,33 @@ export async function deleteClaim(tx: Executor, projectId: number): Promise<void
   await tx.deleteFrom('claims').where('project_id', '=', projectId).execute();
 }
 
+/**
+ * The rows follow the list that the administrators signed and that is public now. `claimed`: owners as JSON text by project. What it delegates
+ * is 'claimed' with these owners; what it delegates no more is claimed no more. Returns the projects whose rows changed.
+ */
+export async function followClaimed(
+  tx: Executor,
+  indexId: number,
+  claimed: ReadonlyMap<string, string>,
+  now: Date,
+): Promise<readonly string[]> {
+  const changed: string[] = [];
+  for (const { project, project_id, state, owners, moved_at } of await listClaims(tx, indexId)) {
+    const listed = claimed.get(project);
+    if (listed === undefined ? state !== 'claimed' : state === 'claimed' && owners === listed) continue;
+    changed.push(project);
+    if (listed === undefined) await deleteClaim(tx, project_id);
+    else {
+      await tx
+        .updateTable('claims')
+        .set({ state: 'claimed', owners: listed, moved_at: moved_at ?? now.toISOString() })
+        .where('project_id', '=', project_id)
+        .execute();
+    }
+  }
+  return changed;
+}
+
 /** Keeps metadata that becomes public with the journal row of its project; in that row's transaction. Fails on the unique key for a version that there is. */
 export async function putSignedRoles(
   tx: Executor,

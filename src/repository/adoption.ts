@@ -1,15 +1,20 @@
+import { claimListOf } from '../claims/claim-lists.ts';
+import { parseProjectRoleName } from '../claims/names.ts';
 import { offlineBundleRoles, type BundleRole } from '../db/offline-bundles.ts';
-import type { Executor, OfflineBundleRow } from '../db/schema.ts';
+import type { TargetChange } from '../db/publications.ts';
+import type { OfflineBundleRow } from '../db/schema.ts';
 import { RepositoryError } from '../tuf/errors.ts';
 import { Metadata } from '../tuf/metadata.ts';
 import type { Root } from '../tuf/root.ts';
 import type { Signed } from '../tuf/signed.ts';
 import type { Targets } from '../tuf/targets.ts';
+import { adoptClaims, type PublicTree } from './claims-adoption.ts';
 import type { PublishedState } from './draft.ts';
 import { PublicationError } from './errors.ts';
 import { OfflineRoles, requireSignedRoles, type RoleKeys } from './offline-roles.ts';
 import type { OnlineKeys } from './online-keys.ts';
 import { sha256Hex } from './project-targets.ts';
+import type { PublishedClaims } from './published-claims.ts';
 import { signedRole, type SignedRole } from './signed-role.ts';
 
 /** What a bundle changes, and what the publisher must do for it. */
@@ -22,10 +27,14 @@ export interface Adoption {
   /** The roles as they are after this step. */
   readonly offline: OfflineRoles;
   readonly root: SignedRole | undefined;
-  /** targets, claimed and bins, where they change. */
+  /** targets, claimed with its parts and bins, where they change. */
   readonly roles: readonly SignedRole[];
   /** Online roles to sign anew with it. */
   readonly due: readonly string[];
+  /** What claimed and recently-claimed delegate after this step. */
+  readonly claims: PublishedClaims;
+  /** The targets of projects that are claimed no more. */
+  readonly targetChanges: readonly TargetChange[];
   /** Roles that leave the snapshot: nobody trusts a snapshot any more that listed them. */
   readonly forgotten: readonly string[];
 }
@@ -35,12 +44,12 @@ export interface Adoption {
  * does not go on top of what is public, or needs an online key that is not here.
  */
 export async function planAdoption(
-  db: Executor,
+  place: PublicTree,
   bundle: OfflineBundleRow,
   state: PublishedState,
   keys: OnlineKeys,
 ): Promise<Adoption> {
-  const metadata = await readBundle(await offlineBundleRoles(db, bundle.id));
+  const metadata = await readBundle(await offlineBundleRoles(place.db, bundle.id));
   const old = state.offline;
   const isPublic = (role: string, one: Metadata<Signed>) =>
     state.roles.get(role)?.sha256 === sha256Hex(one.toBytes());
@@ -52,24 +61,29 @@ export async function planAdoption(
   requireVersions(fresh, state);
   await requireFollows(old, next, fresh.get('claimed') as Metadata<Targets> | undefined);
   requireSigners(next, keys);
-  const roles = ['targets', 'claimed', 'bins'].flatMap((role) => {
+  const { claims, parts, due, targetChanges } = await adoptClaims(place, fresh, state, next);
+  const whole = ['targets', 'claimed', 'bins'].flatMap((role) => {
     const one = fresh.get(role);
     return one === undefined ? [] : [signedRole(role, one)];
   });
+  const roles = [...whole, ...parts];
   const newRoot = fresh.has('root') ? signedRole('root', root) : undefined;
+  const nothing = { roles: [], due: [], claims: state.claims, targetChanges: [], forgotten: [] };
   if (newRoot === undefined && roles.length === 0)
-    return { step: 'none', offline: old, root: undefined, roles: [], due: [], forgotten: [] };
+    return { ...nothing, step: 'none', offline: old, root: undefined };
   if (newRoot !== undefined && roles.length > 0 && (await goesBesideOld(old, next))) {
     const offline = new OfflineRoles(root, old.targets, old.bins);
-    return { step: 'root', offline, root: newRoot, roles: [], due: ['snapshot'], forgotten: [] };
+    return { ...nothing, step: 'root', offline, root: newRoot, due: ['snapshot'] };
   }
   return {
     step: newRoot === undefined ? 'rest' : 'all',
     offline: next,
     root: newRoot,
     roles,
-    due: ['snapshot', ...dueWith(old, next)],
-    forgotten: forgottenRoles(state, next),
+    due: ['snapshot', ...due, ...dueWith(old, next, claims)],
+    claims,
+    targetChanges,
+    forgotten: forgottenRoles(state, next, claims),
   };
 }
 
@@ -139,12 +153,12 @@ async function goesBesideOld(old: OfflineRoles, next: OfflineRoles): Promise<boo
 }
 
 /** What must be signed anew: bins that did not exist, and everything whose present signature the new keys do not cover. */
-function dueWith(old: OfflineRoles, next: OfflineRoles): readonly string[] {
+function dueWith(old: OfflineRoles, next: OfflineRoles, claims: PublishedClaims): readonly string[] {
   const stays = (role: string) => old.isDelegated(role) && covers(next.keysOf(role), old.keysOf(role));
   const due = next.layout.names.filter(
     (role) => !stays(role) || old.layout.names.length !== next.layout.names.length,
   );
-  return stays('recently-claimed') ? due : [...due, 'recently-claimed'];
+  return stays('recently-claimed') ? due : [...due, ...claims.parts.keys()];
 }
 
 /** Whether whatever was signed for `old` verifies with `next`. */
@@ -156,11 +170,20 @@ function covers(next: RoleKeys, old: RoleKeys): boolean {
  * Roles that are delegated no more may leave the snapshot only when no snapshot that listed them verifies any more: clients refuse a snapshot
  * that lost a role (TUF 5.5.5), but begin anew when the keys of timestamp and snapshot were replaced (5.3.11).
  */
-function forgottenRoles({ offline: old, roles }: PublishedState, next: OfflineRoles): readonly string[] {
+function forgottenRoles(
+  { offline: old, roles }: PublishedState,
+  next: OfflineRoles,
+  claims: PublishedClaims,
+): readonly string[] {
   const isReplaced = (role: string) =>
     !old.keysOf(role).keyIds.some((id) => next.keysOf(role).keyIds.includes(id));
   if (!isReplaced('timestamp') || !isReplaced('snapshot')) return [];
+  const isReached = (role: string) => {
+    const project = parseProjectRoleName(role)?.project;
+    if (project !== undefined) return claims.of(project) !== undefined;
+    return claimListOf(role) === undefined ? next.isDelegated(role) : claims.hasPart(role);
+  };
   return [...roles.keys()].filter(
-    (role) => role !== 'root' && role !== 'snapshot' && role !== 'timestamp' && !next.isDelegated(role),
+    (role) => role !== 'root' && role !== 'snapshot' && role !== 'timestamp' && !isReached(role),
   );
 }

@@ -18,6 +18,7 @@ import { OfflineRoles, requireSignedRoles } from './offline-roles.ts';
 import { OnlineKeys } from './online-keys.ts';
 import { profileNamed, type Profile } from './profile.ts';
 import { nodeSha256, PublicLog } from './public-log.ts';
+import { PublishedClaims } from './published-claims.ts';
 import { publish, recoverPublication, type PublicationContext } from './publication.ts';
 import { sha256Hex } from './project-targets.ts';
 import { ServedTree } from './served-tree.ts';
@@ -128,6 +129,7 @@ async function publishFirst(
     context,
     {
       offline: roles,
+      claims: PublishedClaims.empty(),
       roles: new Map(),
       entries,
       log: PublicLog.empty(),

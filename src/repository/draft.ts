@@ -1,26 +1,29 @@
+import { claimListRole } from '../claims/claim-lists.ts';
 import { highestVersions } from '../db/roles.ts';
 import type { TargetChange } from '../db/publications.ts';
 import type { RoleRow } from '../db/schema.ts';
 import { targetPathPrefix, targetsOfRange } from '../db/targets.ts';
 import type { RoleTree } from '../transparency/role-tree.ts';
-import { Metadata, signMetadata } from '../tuf/metadata.ts';
+import { canonicalJsonText } from '../tuf/canonical-json.ts';
+import type { Delegations } from '../tuf/delegations.ts';
 import { encodeBin, type BinTarget } from './bins.ts';
-import { PublicationError } from './errors.ts';
 import { expiryFrom } from './expiry.ts';
 import { windowOf, type ExpirySettings } from './expiry-settings.ts';
 import type { OfflineRoles } from './offline-roles.ts';
 import type { OnlineKeys } from './online-keys.ts';
 import type { PublicLog } from './public-log.ts';
 import { writeRolesEarly, type PublicationContext, type PublicationDraft } from './publication.ts';
-import { sha256Hex } from './project-targets.ts';
+import type { PublishedClaims } from './published-claims.ts';
 import { withOtherHashes } from './other-hashes.ts';
-import { signedRole, signEncoded, type SignedRole, type WrittenRole } from './signed-role.ts';
+import { signEncoded, type SignedRole, type WrittenRole } from './signed-role.ts';
 import { signInParts } from './sign-in-parts.ts';
 import { encodeTimestamp, SnapshotEntries, type SnapshotEntry } from './snapshot.ts';
 
 /** What is public now; a draft is made on top of it. */
 export interface PublishedState {
   readonly offline: OfflineRoles;
+  /** What claimed and recently-claimed delegate. */
+  readonly claims: PublishedClaims;
   /** Every public role, offline ones included. Those of a publication are put in when it is public: a copy would cost more with each bin. */
   readonly roles: Map<string, RoleRow>;
   readonly entries: SnapshotEntries;
@@ -38,8 +41,10 @@ export interface DraftContent {
   readonly copies: readonly { readonly from: string; readonly to: string }[];
   /** Roles whose signatures have become old. */
   readonly due: readonly string[];
-  /** Roles that were signed elsewhere and become public with it. */
+  /** Roles that were signed elsewhere and become public with it: by developers, or in a ceremony. */
   readonly alongside?: readonly SignedRole[];
+  /** What the lists of claimed projects delegate from then on; the changed parts of recently-claimed are among those due. */
+  readonly claims?: PublishedClaims | undefined;
 }
 
 /** What signing needs. */
@@ -59,6 +64,7 @@ const SIGNED_AT_ONCE = 512;
 /** A draft and the state that will be public with it. */
 export interface PreparedDraft {
   readonly draft: PublicationDraft;
+  readonly claims: PublishedClaims;
   readonly entries: SnapshotEntries;
   readonly roleTree: RoleTree;
 }
@@ -77,8 +83,10 @@ export async function prepareDraft(
   const due = new Set(content.due);
   for (const role of due)
     if (state.offline.layout.has(role) && !changesByBin.has(role)) changesByBin.set(role, []);
-  const others = due.has('recently-claimed') ? ['recently-claimed'] : [];
-  const names = [...changesByBin.keys(), ...others, 'snapshot', 'timestamp'];
+  const claims = content.claims ?? state.claims;
+  const parts = [...claims.parts].filter(([role]) => due.has(role));
+  const alongside = content.alongside ?? [];
+  const names = [...changesByBin.keys(), ...parts.map(([role]) => role), 'snapshot', 'timestamp'];
   const highest = await highestVersions(context.db, context.indexId, names);
   const next = (role: string) => ({
     role,
@@ -98,9 +106,16 @@ export async function prepareDraft(
   const written =
     changesByBin.size > SIGNED_AT_ONCE ? await signAndWrite(context, [...changesByBin], signBin) : undefined;
   const signed = written === undefined ? await inGroups([...changesByBin], SIGNED_TOGETHER, signBin) : [];
-  for (const role of others) signed.push(await renewed(context, state, signing, next(role)));
+  const signPart = ([role, delegations]: readonly [string, Delegations]) =>
+    signEncoded(
+      next(role),
+      canonicalJsonText(claimListRole(role, delegations, next(role)).toJson()),
+      signing.keys.signersFor(role, state.offline.keysOf(role)),
+    );
+  for (const part of await inGroups(parts, SIGNED_TOGETHER, signPart)) signed.push(part);
 
-  const listed = [...(written?.roles ?? []), ...signed];
+  const elsewhere = alongside.filter(({ role }) => role !== 'root');
+  const listed = [...(written?.roles ?? []), ...signed, ...elsewhere];
   const entries = state.entries.with(listed.map((role) => snapshotEntry(role, state.offline)));
   // With every key: a client that knows only the root before or after this one verifies them too.
   const signers = (role: string) => signing.keys.allSignersFor(role, state.offline.keysOf(role));
@@ -110,18 +125,21 @@ export async function prepareDraft(
     signed.push(made);
     snapshot = { version: made.version, length: made.bytes.length, sha256: made.sha256 };
   }
-  const roleTree = state.roleTree.with([...listed, ...(content.alongside ?? [])]);
+  const roleTree = state.roleTree.with([...listed, ...alongside.filter(({ role }) => role === 'root')]);
   const log = { ...state.log.head, roles: roleTree.root };
   const timestampText = encodeTimestamp({ ...next('timestamp'), snapshot, log });
   const timestamp = await signEncoded(next('timestamp'), timestampText, signers('timestamp'));
   const { journalIds, targetChanges, pages, copies } = content;
-  const snapshotVersion = snapshot.version;
-  const roles = { roles: signed, written, timestamp, snapshotVersion };
-  return {
-    draft: { ...roles, log: state.log, journalIds, targetChanges, pages, copies },
-    entries,
-    roleTree,
+  const draft = {
+    roles: [...elsewhere, ...signed],
+    root: alongside.find(({ role }) => role === 'root'),
+    offlineRoles: alongside,
+    written,
+    timestamp,
+    snapshotVersion: snapshot.version,
+    log: state.log,
   };
+  return { draft: { ...draft, journalIds, targetChanges, pages, copies }, claims, entries, roleTree };
 }
 
 /** How the snapshot lists a role. */
@@ -145,6 +163,7 @@ function publishedSnapshot(state: PublishedState) {
 function groupByBin(changes: readonly TargetChange[], offline: OfflineRoles): Map<string, TargetChange[]> {
   const groups = new Map<string, TargetChange[]>();
   for (const change of changes) {
+    if (change.isClaimed === true) continue;
     const bin = offline.layout.nameOf(targetPathPrefix(change.path));
     const group = groups.get(bin);
     if (group === undefined) groups.set(bin, [change]);
@@ -168,27 +187,6 @@ async function targetsOfBin(
     else targets.set(path, { path, ...target });
   }
   return withOtherHashes(db, indexId, { first, last }, [...targets.values()], hashes);
-}
-
-/** A role signed anew with the same content: for roles that are no bins. */
-async function renewed(
-  { store, tree }: PublicationContext,
-  { roles, offline }: PublishedState,
-  { keys }: Signing,
-  next: { readonly role: string; readonly version: number; readonly expires: Date },
-): Promise<SignedRole> {
-  const { role, version, expires } = next;
-  const row = roles.get(role);
-  const bytes = row === undefined ? undefined : await store.read(tree.metadata(role, row.version));
-  if (bytes === undefined || sha256Hex(bytes) !== row?.sha256) {
-    throw new PublicationError(
-      'UNUSABLE_METADATA',
-      `${role} cannot be renewed: its published version is not in the store as it was published.`,
-      { role, version },
-    );
-  }
-  const content = Metadata.fromBytes(bytes, 'targets').signed.with({ version, expires });
-  return signedRole(role, await signMetadata(content, keys.signersFor(role, offline.keysOf(role)), role));
 }
 
 /** Signs, reserves and writes bins part by part. */

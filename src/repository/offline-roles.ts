@@ -1,3 +1,5 @@
+import { claimListOf } from '../claims/claim-lists.ts';
+import { parseProjectRoleName } from '../claims/names.ts';
 import type { RoleRow } from '../db/schema.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Delegations } from '../tuf/delegations.ts';
@@ -53,7 +55,8 @@ export class OfflineRoles {
    */
   isListedWithContent(role: string): boolean {
     const own = this.#find(role);
-    if (own === undefined) return false;
+    // The keys of developers are never the index's.
+    if (own === undefined) return parseProjectRoleName(role) !== undefined;
     const snapshot = this.keysOf('snapshot');
     const isShared = own.keyIds.some((keyId) => snapshot.keyIds.includes(keyId));
     return !isShared || own.threshold < snapshot.threshold;
@@ -62,7 +65,8 @@ export class OfflineRoles {
   #find(role: string): RoleKeys | undefined {
     return (
       this.root.signed.roles.get(role) ??
-      this.targets.signed.delegations?.role(role) ??
+      // Parts of the lists of claimed projects have the keys of their list.
+      this.targets.signed.delegations?.role(claimListOf(role) ?? role) ??
       this.bins.signed.delegations?.role(role)
     );
   }

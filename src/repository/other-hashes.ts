@@ -18,6 +18,8 @@ const INLINE_LENGTH = 8 * 1024 ** 2;
 /** What one slice of a transition looks at, and about how many bytes it reads. */
 const SLICE_TARGETS = 200;
 const SLICE_BYTES = 16 * 1024 ** 2;
+/** Behind the targets of claimed projects, which stand in no bin. */
+const FIRST_PLACE: TargetPlace = { path_prefix: 0, path: '' };
 
 /** The targets of a bin with the hashes that are known beside sha256. */
 export async function withOtherHashes(
@@ -57,7 +59,9 @@ export async function prepareOtherHashes(
 ): Promise<void> {
   if (algorithms.length === 0) return;
   const entries: TargetEntry[] = [];
-  for (const { path, target } of changes) {
+  for (const { path, target, isClaimed } of changes) {
+    // What developers signed lists sha256 alone.
+    if (isClaimed === true) continue;
     if (target !== undefined && (pages.has(path) || target.length <= INLINE_LENGTH))
       entries.push({ path, ...target });
   }
@@ -66,7 +70,7 @@ export async function prepareOtherHashes(
 
 /** Goes over all public targets in slices and gives them the hashes that the index is to list; the bins list them when they are signed next. */
 export class HashTransition {
-  #after: TargetPlace = { path_prefix: -1, path: '' };
+  #after: TargetPlace = FIRST_PLACE;
   /** The setting for which everything was seen. */
   #doneFor: string | undefined;
   #doneAt = 0;
@@ -79,7 +83,7 @@ export class HashTransition {
     const now = context.clock().getTime();
     if (algorithms.length === 0) return false;
     if (this.#doneFor === signature && Math.abs(now - this.#doneAt) < pause) return false;
-    if (this.#signature !== signature) this.#after = { path_prefix: -1, path: '' };
+    if (this.#signature !== signature) this.#after = FIRST_PLACE;
     this.#signature = signature;
     const page = await targetsAfter(context.db, context.indexId, this.#after, SLICE_TARGETS);
     const slice = upToBytes(page);
@@ -87,7 +91,7 @@ export class HashTransition {
     if (last === undefined) {
       this.#doneFor = signature;
       this.#doneAt = now;
-      this.#after = { path_prefix: -1, path: '' };
+      this.#after = FIRST_PLACE;
       return false;
     }
     await addDigests(context, algorithms, slice, new Map());

@@ -295,7 +295,10 @@ async function finish(
 }
 
 async function writeAllPlain(context: PublicationContext, changes: readonly TargetChange[]): Promise<void> {
-  for (const batch of batches(changes))
+  // What moves from a bin to the role of a claimed project stays where it is.
+  const listed = new Set(changes.flatMap(({ path, target }) => (target === undefined ? [] : [path])));
+  const plain = changes.filter(({ path, target }) => target !== undefined || !listed.has(path));
+  for (const batch of batches(plain))
     await settled(batch.map((change) => writePlainObjects(context, change)));
 }
 

@@ -1,5 +1,7 @@
 import { hostname } from 'node:os';
+import { ownersText } from '../claims/owners-text.ts';
 import { appendAudit } from '../db/audit.ts';
+import { followClaimed } from '../db/claims.ts';
 import { DatabaseError } from '../db/errors.ts';
 import { acquireLease } from '../db/leases.ts';
 import { lastPublication, settleJournal } from '../db/publications.ts';
@@ -31,6 +33,7 @@ import {
 } from './publication.ts';
 import { bundleEntry } from './publication-audit.ts';
 import { nodeSha256, PublicLog } from './public-log.ts';
+import { listKeys, readPublishedClaims, type PublishedClaims } from './published-claims.ts';
 import { prepareOtherHashes } from './other-hashes.ts';
 import { Renewals } from './renewals.ts';
 import { ServedTree } from './served-tree.ts';
@@ -252,7 +255,7 @@ export class Publisher {
     if (bundle === undefined || now < this.#timeOfNextStep(bundle)) return undefined;
     let adoption: Adoption;
     try {
-      adoption = await planAdoption(this.#db, bundle, state, this.#keys);
+      adoption = await planAdoption(this.#context(), bundle, state, this.#keys);
       await requireFreeVersions(this.#context(), [
         ...adoption.roles,
         ...(adoption.root === undefined ? [] : [adoption.root]),
@@ -277,7 +280,7 @@ export class Publisher {
 
   async #adopt(state: PublishedState, adoption: Adoption, now: Date): Promise<Publication> {
     const context = this.#context();
-    const { offline, root, roles: signed, due, forgotten } = adoption;
+    const { offline, root, roles: signed, due, forgotten, claims, targetChanges } = adoption;
     const gone = new Set(forgotten);
     const kept = new Map([...state.roles].filter(([role]) => !gone.has(role)));
     const next = {
@@ -285,23 +288,24 @@ export class Publisher {
       log: state.log,
       roleTree: forgotten.length === 0 ? state.roleTree : RoleTree.of(kept.values(), nodeSha256),
       roles: kept,
-      entries: entriesOf(kept.values(), offline).with(signed.map((role) => snapshotEntry(role, offline))),
+      claims,
+      entries: entriesOf(kept.values(), offline),
     };
-    const offlineRoles = root === undefined ? signed : [...signed, root];
+    const alongside = root === undefined ? signed : [...signed, root];
     const { draft, ...prepared } = await prepareDraft(
       context,
       next,
-      { ...NOTHING_ELSE, due, alongside: offlineRoles },
+      { ...NOTHING_ELSE, due, alongside, targetChanges },
       { keys: this.#keys, expiry: this.#expiry, hashes: await this.#otherHashes(), now },
     );
-    const whole = { ...draft, roles: [...signed, ...draft.roles], root, offlineRoles };
-    const log = await publish(context, whole);
+    const log = await publish(context, draft);
     if (forgotten.length > 0)
       await writeTransaction(this.#db, (tx) => forgetRoles(tx, context.indexId, forgotten));
     this.#state = { offline, ...prepared, log, roles: kept };
-    putRows(kept, whole, this.#index.id, now);
+    putRows(kept, draft, this.#index.id, now);
     this.#renewals.reset();
-    return { journalIds: [], changedPaths: [] };
+    await this.#settleClaims(claims);
+    return { journalIds: [], changedPaths: targetChanges.map(({ path }) => path) };
   }
 
   async #settleBundle(
@@ -316,23 +320,29 @@ export class Publisher {
     });
   }
 
+  /** The rows of claimed projects follow the list that the administrators signed. */
+  async #settleClaims({ claimed }: PublishedClaims): Promise<void> {
+    const owners = new Map([...claimed].map(([project, one]) => [project, ownersText(one)]));
+    await writeTransaction(this.#db, (tx) => followClaimed(tx, this.#index.id, owners, this.#now));
+  }
+
   #timeOfNextStep({ root_published_at: time }: OfflineBundleRow): Date {
     return new Date(time === null ? 0 : new Date(time).getTime() + this.#rootGrace);
   }
 
   async #publishChanges(state: PublishedState): Promise<Publication | undefined> {
     const now = this.#readClock(state, earliestExpiry(state.offline));
-    const { failures, ...changes } = await waitingChanges(
-      this.#db,
-      this.#store,
-      this.#tree,
-      this.#index.id,
-      this.#heldBack,
-    );
+    const place = { ...this.#context(), claims: state.claims, roles: state.roles, now };
+    const { failures, signed, ...changes } = await waitingChanges(place, this.#heldBack);
     tellHeldBack(this.#log, this.#index.name, failures);
-    const due = this.#renewals.take(state, now, changes.targetChanges.length > 0);
-    if (changes.targetChanges.length === 0 && due.length === 0) return this.#settle(changes.journalIds);
-    return this.#publishContent(state, { ...changes, due }, now);
+    const haveChangesWaited = changes.targetChanges.length > 0 || signed.length > 0;
+    const due = this.#renewals.take(state, now, haveChangesWaited);
+    const keys = () => listKeys(state.offline.targets, 'recently-claimed');
+    const claims =
+      changes.claims.size === 0 ? state.claims : state.claims.withRecentlyClaimed(changes.claims, keys());
+    const all = [...new Set([...due, ...claims.changedParts(state.claims)])];
+    if (!haveChangesWaited && all.length === 0) return this.#settle(changes.journalIds);
+    return this.#publishContent(state, { ...changes, claims, alongside: signed, due: all }, now);
   }
 
   async #publishContent(state: PublishedState, content: DraftContent, now: Date): Promise<Publication> {
@@ -414,7 +424,9 @@ export class Publisher {
     const offline = await readOfflineRoles(this.#store, this.#tree, roles);
     const roleTree = RoleTree.of(roles.values(), nodeSha256);
     const log = await PublicLog.open(this.#context());
-    this.#state = { offline, roles, entries: entriesOf(roles.values(), offline), log, roleTree };
+    const claims = await readPublishedClaims(this.#store, this.#tree, roles);
+    await this.#settleClaims(claims);
+    this.#state = { offline, claims, roles, entries: entriesOf(roles.values(), offline), log, roleTree };
     return this.#state;
   }
 

@@ -2,15 +2,17 @@ import type { RoleRow } from '../db/schema.ts';
 import type { ExpirySettings } from './expiry-settings.ts';
 import { dueRoles, nextRenewal, type SignedRole } from './expiry.ts';
 import type { OfflineRoles } from './offline-roles.ts';
+import type { PublishedClaims } from './published-claims.ts';
 
 /** Roles renewed by one publication, and their bytes; the rest follows in the next, so that no upload waits long for renewals. */
 const RENEWED_TOGETHER = 64;
 const RENEWED_LENGTH = 2 * 1024 ** 2;
-/** What the publisher renews, beside the bins. */
-const ONLINE: ReadonlySet<string> = new Set(['timestamp', 'snapshot', 'recently-claimed']);
+/** What the publisher renews, beside the bins, recently-claimed and its parts. */
+const ONLINE: ReadonlySet<string> = new Set(['timestamp', 'snapshot']);
 
 interface PublicRoles {
   readonly offline: OfflineRoles;
+  readonly claims: PublishedClaims;
   readonly roles: ReadonlyMap<string, RoleRow>;
 }
 
@@ -85,10 +87,10 @@ export class Renewals {
     return portion;
   }
 
-  #list({ offline, roles }: PublicRoles, now: Date): void {
+  #list({ offline, claims, roles }: PublicRoles, now: Date): void {
     const online: SignedRole[] = [];
     for (const { role, version, signed_at } of roles.values()) {
-      if (ONLINE.has(role) || offline.layout.has(role))
+      if (ONLINE.has(role) || offline.layout.has(role) || claims.parts.has(role))
         online.push({ role, version, signedAt: new Date(signed_at) });
     }
     this.#due = dueRoles(online, this.#settings, now).map((role) => ({

@@ -1,15 +1,16 @@
+import type { Owners } from '../claims/owners.ts';
+import { findClaims, latestSignedRoles } from '../db/claims.ts';
 import { pageStates, removedFilenames, type PageState } from '../db/files.ts';
 import { waitingJournal } from '../db/journal.ts';
 import type { TargetChange } from '../db/publications.ts';
-import type { Executor, JournalRow } from '../db/schema.ts';
-import { findTargets, type TargetEntry } from '../db/targets.ts';
+import type { Executor, JournalRow, SignedRoleRow } from '../db/schema.ts';
+import { claimedTargetsUnder, findTargets } from '../db/targets.ts';
 import { readTransaction } from '../db/transactions.ts';
 import { packagePath, simpleHtmlPath, simpleJsonPath } from '../pypi/layout.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
-import { PublicationError } from './errors.ts';
 import type { HeldBackProject, HeldBackProjects } from './held-back.ts';
-import { projectTargets, type ProjectTargets } from './project-targets.ts';
-import type { ServedTree } from './served-tree.ts';
+import { changeOfProject, type ProjectPlace, type ProjectRows } from './project-change.ts';
+import type { ClaimChanges } from './published-claims.ts';
+import type { SignedRole } from './signed-role.ts';
 import { takedownTarget, type TakedownTarget } from './takedown-target.ts';
 
 /** The rows that wait, turned into what changes among the targets. */
@@ -18,15 +19,16 @@ export interface WaitingChanges {
   readonly targetChanges: readonly TargetChange[];
   readonly pages: ReadonlyMap<string, Uint8Array>;
   readonly copies: readonly { readonly from: string; readonly to: string }[];
+  /** Metadata that developers signed. */
+  readonly signed: readonly SignedRole[];
+  readonly claims: ClaimChanges;
   /** Projects whose rows go on waiting since now, or for another reason than before. */
   readonly failures: readonly HeldBackProject[];
 }
 
 interface WaitingRows {
   readonly journal: readonly JournalRow[];
-  readonly states: readonly PageState[];
-  readonly removed: ReadonlyMap<number, readonly string[]>;
-  readonly current: ReadonlyMap<string, TargetEntry>;
+  readonly projects: readonly ProjectRows[];
   readonly takedowns: TakedownTarget | undefined;
 }
 
@@ -38,25 +40,21 @@ const GROUP_LENGTH = 1000;
  * rows waiting and stops nobody else: rows of `heldBack` do not count among those of one publication.
  */
 export async function waitingChanges(
-  db: Executor,
-  store: ObjectStore,
-  tree: ServedTree,
-  indexId: number,
+  place: ProjectPlace,
   heldBack: HeldBackProjects,
 ): Promise<WaitingChanges> {
   heldBack.begin();
   const failures: HeldBackProject[] = [];
   for (;;) {
-    const rows = await readTransaction(db, (tx) => readRows(tx, indexId, heldBack));
-    const changes = await changesOfRows(rows, store, tree, heldBack, failures);
+    const rows = await readTransaction(place.db, (tx) => readRows(tx, place, heldBack));
+    const changes = await changesOfRows(rows, place, heldBack, failures);
     if (changes.journalIds.length > 0 || rows.journal.length === 0) return { ...changes, failures };
   }
 }
 
 async function changesOfRows(
   rows: WaitingRows,
-  store: ObjectStore,
-  tree: ServedTree,
+  place: ProjectPlace,
   heldBack: HeldBackProjects,
   failures: HeldBackProject[],
 ): Promise<Omit<WaitingChanges, 'failures'>> {
@@ -65,16 +63,18 @@ async function changesOfRows(
     targetChanges: [] as TargetChange[],
     pages: new Map<string, Uint8Array>(),
     copies: [] as { from: string; to: string }[],
+    signed: [] as SignedRole[],
+    claims: new Map<string, Owners | undefined>(),
   };
-  for (const state of rows.states) {
-    const { id, name } = state.project;
+  for (const project of rows.projects) {
+    const { id, name } = project.state.project;
     try {
-      const targets = projectTargets(state);
-      const changes = changesOf(targets, pathsOf(state, rows.removed), rows.current);
-      const copies = await copiesOf(targets, changes, store, tree);
-      result.targetChanges.push(...changes);
-      result.copies.push(...copies);
-      for (const [path, bytes] of targets.pages) result.pages.set(path, bytes);
+      const change = await changeOfProject(project, place);
+      for (const one of change.targetChanges) result.targetChanges.push(one);
+      for (const one of change.copies) result.copies.push(one);
+      result.signed.push(...change.signed);
+      for (const [path, bytes] of change.pages) result.pages.set(path, bytes);
+      if (change.claim !== undefined) result.claims.set(name, change.claim.owners);
       heldBack.release(id);
     } catch (error) {
       failed.add(id);
@@ -90,14 +90,39 @@ async function changesOfRows(
   return { journalIds: journal.map(({ id }) => id), ...result };
 }
 
-async function readRows(tx: Executor, indexId: number, heldBack: HeldBackProjects): Promise<WaitingRows> {
+/** Everything in one snapshot of the database: the files of a claimed project and what its developers signed for them belong together. */
+async function readRows(
+  tx: Executor,
+  { indexId, claims }: ProjectPlace,
+  heldBack: HeldBackProjects,
+): Promise<WaitingRows> {
   const journal = await takenRows(tx, indexId, heldBack);
   const projectIds = [...new Set(journal.flatMap(({ project_id }) => project_id ?? []))];
   const states = await pageStates(tx, projectIds);
   const removed = await removedFilenames(tx, projectIds);
-  const paths = states.flatMap((state) => pathsOf(state, removed));
-  const takedowns = await takedownTarget(tx, indexId, journal);
-  return { journal, states, removed, current: await findTargets(tx, indexId, paths), takedowns };
+  const claimed = await findClaims(tx, projectIds);
+  const signed = new Map<number, SignedRoleRow[]>();
+  for (const id of claimed.keys()) signed.set(id, []);
+  for (const row of await latestSignedRoles(tx, [...claimed.keys()])) signed.get(row.project_id)?.push(row);
+  const paths = new Map<number, readonly string[]>();
+  for (const state of states) {
+    const { id, name } = state.project;
+    const isClaimed = claimed.has(id) || claims.of(name) !== undefined;
+    const listed = isClaimed ? await claimedTargetsUnder(tx, indexId, `packages/${name}/`) : [];
+    paths.set(id, [...pathsOf(state, removed), ...listed.map(({ path }) => path)]);
+  }
+  const current = await findTargets(tx, indexId, new Set([...paths.values()].flat()));
+  const projects = states.map((state) => {
+    const { id } = state.project;
+    return {
+      state,
+      paths: paths.get(id) ?? [],
+      current,
+      claim: claimed.get(id),
+      signed: signed.get(id) ?? [],
+    };
+  });
+  return { journal, projects, takedowns: await takedownTarget(tx, indexId, journal) };
 }
 
 async function takenRows(
@@ -124,51 +149,4 @@ function pathsOf(state: PageState, removed: ReadonlyMap<number, readonly string[
     simpleHtmlPath(name),
     ...filenames.map((filename) => packagePath(name, filename)),
   ];
-}
-
-function changesOf(
-  { targets }: ProjectTargets,
-  paths: readonly string[],
-  current: ReadonlyMap<string, TargetEntry>,
-): readonly TargetChange[] {
-  const changes: TargetChange[] = [];
-  for (const path of paths) {
-    const target = targets.get(path);
-    const old = current.get(path);
-    if (target?.sha256 !== old?.sha256 || target?.length !== old?.length) changes.push({ path, target });
-  }
-  return changes;
-}
-
-/** The plain-named copies that new files need. Throws when a file that would be listed is not in the store: what is listed must be there. */
-async function copiesOf(
-  { pages, sidecars }: ProjectTargets,
-  changes: readonly TargetChange[],
-  store: ObjectStore,
-  tree: ServedTree,
-): Promise<readonly { readonly from: string; readonly to: string }[]> {
-  const copies: { from: string; to: string }[] = [];
-  for (const { path, target } of changes) {
-    if (target === undefined || pages.has(path)) continue;
-    const from = tree.hashed(path, target.sha256);
-    const stat = await store.stat(from);
-    if (stat?.length !== target.length) {
-      throw new PublicationError(
-        'FOREIGN_OBJECT',
-        `${from} should be in the store with ${target.length} bytes, but ${stat === undefined ? 'is absent' : `has ${stat.length}`}; its project waits until it is restored.`,
-      );
-    }
-    copies.push({ from, to: tree.plain(path) });
-    const sidecar = sidecars.get(path);
-    if (sidecar === undefined) continue;
-    const hashed = tree.hashed(sidecar, target.sha256);
-    if ((await store.stat(hashed)) === undefined) {
-      throw new PublicationError(
-        'FOREIGN_OBJECT',
-        `${hashed} is absent; its project waits until it is restored.`,
-      );
-    }
-    copies.push({ from: hashed, to: tree.plain(sidecar) });
-  }
-  return copies;
 }

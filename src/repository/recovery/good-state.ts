@@ -2,6 +2,7 @@ import { dropTargets } from '../../db/foreign-versions.ts';
 import { findFiles } from '../../db/files.ts';
 import { lastPublication, type TargetChange } from '../../db/publications.ts';
 import { takeJournal } from '../../db/journal.ts';
+import { currentRoles } from '../../db/roles.ts';
 import { putTargets } from '../../db/targets.ts';
 import { writeTransaction } from '../../db/transactions.ts';
 import { FormatError } from '../../pypi/errors.ts';
@@ -11,6 +12,7 @@ import { parseProjectJson } from '../../pypi/simple.ts';
 import { targetFileName } from '../../tuf/layout.ts';
 import { sha256Hex } from '../project-targets.ts';
 import { HeldBackProjects } from '../held-back.ts';
+import { readPublishedClaims } from '../published-claims.ts';
 import { waitingChanges } from '../waiting-changes.ts';
 import type { Comparison, Difference } from './comparison.ts';
 import { RecoveryError } from './errors.ts';
@@ -133,16 +135,20 @@ async function dropUnknown(
 }
 
 /** The table of targets, the pages and the copies as the rows now are: every bin is signed from it next, so no snapshot lists anything between. */
-async function settleTargets({ db, store, tree, indexId }: GoodProjectContext): Promise<void> {
+async function settleTargets(context: GoodProjectContext): Promise<void> {
+  const { db, store, tree, indexId } = context;
+  const roles = new Map((await currentRoles(db, indexId)).map((row) => [row.role, row]));
+  const claims = await readPublishedClaims(store, tree, roles);
+  const place = { db, store, tree, indexId, claims, roles, now: context.now };
   for (;;) {
-    const changes = await waitingChanges(db, store, tree, indexId, new HeldBackProjects(() => 0));
+    const changes = await waitingChanges(place, new HeldBackProjects(() => 0));
     const [failure] = changes.failures;
     if (failure !== undefined)
       throw new RecoveryError('CANNOT_PROCEED', `The project ${failure.project} cannot be restored.`, {
         cause: failure.error,
       });
     if (changes.journalIds.length === 0) return;
-    for (const { path, target } of changes.targetChanges) {
+    for (const { path, target } of changes.targetChanges.toSorted(goingFirst)) {
       const bytes = changes.pages.get(path);
       if (target === undefined) await removePlain(store, tree, path);
       else if (bytes !== undefined) {
@@ -152,20 +158,25 @@ async function settleTargets({ db, store, tree, indexId }: GoodProjectContext): 
     }
     for (const { from, to } of changes.copies) await store.copy(from, to);
     await writeTransaction(db, async (tx) => {
-      await putTargets(tx, indexId, changes.targetChanges.flatMap(entryOfChange));
+      // What moves between a bin and the role of its project goes before it comes.
       await dropTargets(
         tx,
         indexId,
         changes.targetChanges.filter(({ target }) => target === undefined),
       );
+      await putTargets(tx, indexId, changes.targetChanges.flatMap(entryOfChange));
       const last = await lastPublication(tx, indexId);
       if (last !== undefined) await takeJournal(tx, last.id, changes.journalIds);
     });
   }
 }
 
-function entryOfChange({ path, target }: TargetChange) {
-  return target === undefined ? [] : [{ path, ...target }];
+function entryOfChange({ path, target, isClaimed = false }: TargetChange) {
+  return target === undefined ? [] : [{ path, ...target, isClaimed }];
+}
+
+function goingFirst(left: TargetChange, right: TargetChange): number {
+  return Number(left.target !== undefined) - Number(right.target !== undefined);
 }
 
 async function removePlain(
