@@ -31,9 +31,15 @@ function raw(path: RegExp, text: (scene: Scene) => string | Buffer, ends = true)
     });
 }
 
+/** Two hundred megabytes: without end would fill the memory of installers that have no limit. */
 function endless(response: ServerResponse, chunk: Buffer): void {
+  let sent = 0;
   const more = (): void => {
-    while (!response.destroyed && response.write(chunk));
+    while (!response.destroyed) {
+      sent += chunk.length;
+      if (sent > 200_000_000) return void response.destroy();
+      if (!response.write(chunk)) return;
+    }
   };
   response.on('drain', more);
   more();

@@ -1,0 +1,73 @@
+// `npm run installers`: what each installer does in front of each kind of failure, on both roads, by real runs; --write puts it into docs/installers.md.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkout, scratchFolder } from '../tools/rind-program.ts';
+import { FAILURES, resultOf, type Failure } from './failures.ts';
+import { runFar } from './far-matrix.ts';
+import type { Road } from './near-client.ts';
+import { Tools, TOOLS, type ToolName } from './tools.ts';
+import { World } from './world.ts';
+
+const jobs = Number(process.argv.find((argument) => argument.startsWith('--jobs='))?.slice(7) ?? 3);
+const ROADS: readonly Road[] = ['rind run', 'rind proxy'];
+const cells = new Map<string, string>();
+const keyOf = (failure: Failure, tool: ToolName, road: Road): string => `${failure.name} ${tool} ${road}`;
+
+const scratch = await scratchFolder('installers');
+const world = await World.create(scratch.path);
+const found = await Tools.find();
+const queue = FAILURES.flatMap((failure) =>
+  TOOLS.flatMap((tool) => ROADS.map((road) => ({ failure, tool, road }))),
+);
+const work = async (): Promise<void> => {
+  for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+    const { failure, tool, road } = job;
+    const { attackCase, withSecond = false } = failure;
+    const { attack } = await runFar(world, found, attackCase, { tool, road, withTwin: false, withSecond });
+    const result = resultOf(attack, road, attackCase.wanted ?? 'wheely');
+    cells.set(keyOf(failure, tool, road), result);
+    console.error(
+      `${failure.name} · ${tool} · ${road}: ${result} (${attack.code ?? '-'}, exit ${attack.finished.code})`,
+    );
+    if (process.argv.includes('--verbose')) console.error(attack.finished.output);
+  }
+};
+await Promise.all(Array.from({ length: jobs }, work));
+await world.close();
+await scratch.remove();
+
+function table(road: Road): string {
+  const rows = FAILURES.map(
+    (failure) =>
+      `| ${[failure.name, ...TOOLS.map((tool) => cells.get(keyOf(failure, tool, road)))].join(' | ')} |`,
+  );
+  return [`| ${['', ...TOOLS].join(' | ')} |`, `|${' --- |'.repeat(TOOLS.length + 1)}`, ...rows].join('\n');
+}
+
+const page = `# Installers and failures
+
+What each installer does when something is wrong, settled by real runs of \`npm run installers -- --write\` on ${new Date().toISOString().slice(0, 10)} with the versions that \`test/tools\` pins.
+"A second index" is one of somebody else that the project or the command names beside the trusted one, with a higher version.
+
+## \`rind run\`
+
+The verdict does not depend on the installer: it is ended, the reason is printed, the exit code is 3. A second index is refused like every other host.
+
+${table('rind run')}
+
+## \`rind proxy\`
+
+The proxy cannot end the installer, it can only answer: what pip, pdm and pipenv hide, they are told by files they cannot have; uv and poetry are told at the page. Where the installer shows no reason,
+the proxy prints it and its status page keeps it. A second index is asked by the installer itself, past the proxy.
+
+${table('rind proxy')}
+
+## What cannot be made to fail closed, and is refused
+
+Not started by \`rind run\`, because no proxy would see what is installed: \`--find-links\` and indexes in a folder, also in files of requirements; wheel files in uv's sources; \`pip --proxy\`, \`pip --isolated\`, \`uv --config-file\`;
+\`git+ssh\`, \`svn\`, \`hg\`. Settings of the same kind in the environment and in \`pip.conf\` are left out. Each is in [the table of attacks](attacks.md).
+
+With \`rind proxy\` a second index is the installer's own business, so it is not safe to have one: \`rind client setup\` takes it out of the settings and \`rind doctor\` finds it in projects. Use \`rind run\` for projects that need several indexes.
+`;
+console.log(page);
+if (process.argv.includes('--write')) await writeFile(join(checkout, 'docs', 'installers.md'), page);
