@@ -38,6 +38,7 @@ export async function findSameProposal(
   db: Executor,
   projectId: number,
   contentSha256: string,
+  now: Date,
 ): Promise<ProposalRow | undefined> {
   return db
     .selectFrom('proposals')
@@ -45,6 +46,7 @@ export async function findSameProposal(
     .where('project_id', '=', projectId)
     .where('content_sha256', '=', contentSha256)
     .where('state', '=', 'open')
+    .where('expires_at', '>', now.toISOString())
     .executeTakeFirst();
 }
 
@@ -53,9 +55,20 @@ export async function insertProposal(tx: Executor, proposal: NewProposal): Promi
   return id;
 }
 
-/** The same content with more signatures. */
-export async function setProposalContent(tx: Executor, id: number, content: string): Promise<void> {
-  await tx.updateTable('proposals').set({ content }).where('id', '=', id).execute();
+/** The same content with more signatures; false when it is not the one any more that they were added to. */
+export async function replaceProposalContent(
+  tx: Executor,
+  { id, content: before }: Pick<ProposalRow, 'id' | 'content'>,
+  content: string,
+): Promise<boolean> {
+  const result = await tx
+    .updateTable('proposals')
+    .set({ content })
+    .where('id', '=', id)
+    .where('state', '=', 'open')
+    .where('content', '=', before)
+    .executeTakeFirst();
+  return Number(result.numUpdatedRows) === 1;
 }
 
 /** Every other open proposal of the project builds on what is past: 'replaced'; the one named was 'applied'. */
@@ -63,6 +76,11 @@ export async function settleProposals(tx: Executor, projectId: number, appliedSh
   const open = tx.updateTable('proposals').where('project_id', '=', projectId).where('state', '=', 'open');
   await open.set({ state: 'applied' }).where('content_sha256', '=', appliedSha256).execute();
   await open.set({ state: 'replaced' }).execute();
+}
+
+/** Nobody signs it any more. */
+export async function closeProposal(tx: Executor, id: number): Promise<void> {
+  await tx.updateTable('proposals').set({ state: 'replaced' }).where('id', '=', id).execute();
 }
 
 /** Takes proposals away whose time is over. */

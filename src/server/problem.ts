@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { ClaimError } from '../claims/errors.ts';
 import { StorageError } from '../storage/errors.ts';
 import { RegistryError, type RegistryErrorCode } from '../registry/errors.ts';
 
@@ -11,6 +12,8 @@ export interface Problem {
   readonly detail: string;
   /** Flat name, value pairs to add. */
   readonly headers?: readonly string[];
+  /** For programs, beside the sentence (RFC 9457 section 3.2): `code` names the refusal. */
+  readonly members?: Readonly<Record<string, string>>;
 }
 
 /** Thrown inside a request to end it with this answer. */
@@ -85,6 +88,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof StorageError && error.code === 'NO_SPACE') {
     return problem(503, 'The disk of the index is full; nothing was stored.', ['Retry-After', '60']);
   }
+  if (error instanceof ClaimError) return claimProblem(error);
   if (!(error instanceof RegistryError)) {
     return problem(500, 'The index failed to answer; its log says why.');
   }
@@ -93,7 +97,18 @@ export function problemOf(error: unknown): Problem {
     headers.push('WWW-Authenticate', 'Basic realm="Rind", charset="UTF-8"');
   }
   if (error.retryAfter !== undefined) headers.push('Retry-After', String(error.retryAfter));
-  return problem(STATUS[error.code], error.message, headers);
+  return { ...problem(STATUS[error.code], error.message, headers), members: { code: error.code } };
+}
+
+/** A signed transaction that failed a check: which one, and at what. */
+function claimProblem({ code, message, role, path, keyId }: ClaimError): Problem {
+  const members = {
+    code,
+    ...(role === undefined ? {} : { role }),
+    ...(path === undefined ? {} : { path }),
+    ...(keyId === undefined ? {} : { key: keyId }),
+  };
+  return { ...problem(code === 'BASE_CHANGED' ? 409 : 400, message), members };
 }
 
 /** The parts of a request that decide in which form a problem is shown. */
@@ -127,14 +142,14 @@ export function sendProblem(response: ServerResponse, problem: Problem, audience
 }
 
 function bodyOf(
-  { status, title, detail }: Problem,
+  { status, title, detail, members = {} }: Problem,
   { accept = '', userAgent = '' }: ProblemAudience,
 ): { type: string; text: string } {
   // uv shows the body only when the header is exactly this one, without a charset.
   if (userAgent.startsWith('uv/') || accept.includes('application/problem+json')) {
     return {
       type: 'application/problem+json',
-      text: `${JSON.stringify({ type: 'about:blank', status, title, detail })}\n`,
+      text: `${JSON.stringify({ type: 'about:blank', status, title, detail, ...members })}\n`,
     };
   }
   if (accept.includes('application/json') || accept.includes('+json')) {

@@ -29,6 +29,7 @@ export class ServerMetrics {
       new Counter('rind_uploads_total', 'Uploads by outcome.', 'outcome', [
         'stored',
         'already-stored',
+        'staged',
         'refused',
         'not-yet-signed',
       ]),

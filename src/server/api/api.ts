@@ -11,8 +11,9 @@ import type { Slot } from '../admission.ts';
 import { refuseCrossSite, type Guard } from '../guard.ts';
 import type { PublicationQueue } from '../options.ts';
 import { problem, ProblemError } from '../problem.ts';
+import { sendFile } from '../file-response.ts';
 import { sendJsonText } from '../send-json.ts';
-import type { Endpoint, EndpointCall } from './endpoint.ts';
+import { fileAnswer, type Endpoint, type EndpointCall } from './endpoint.ts';
 import { EndpointTable, type EndpointMatch } from './endpoint-table.ts';
 import { readJsonBody } from './json-body.ts';
 import { openApiDocument } from './open-api.ts';
@@ -110,6 +111,10 @@ export class Api {
     if (endpoint.response === undefined) {
       response.writeHead(204, ['Cache-Control', 'no-store']).end();
       return;
+    }
+    if (endpoint.response === fileAnswer) {
+      const { object, sha256 } = fileAnswer.parse(answer);
+      return sendFile(request, response, object, { etag: `"${sha256}"`, cacheControl: 'private, no-store' });
     }
     const text = `${JSON.stringify(endpoint.response.parse(answer))}\n`;
     sendJsonText(response, endpoint.status ?? 200, text, request.method === 'HEAD');

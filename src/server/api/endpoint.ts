@@ -1,6 +1,7 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ProjectRow } from '../../db/schema.ts';
 import type { RegistryContext } from '../../registry/context.ts';
+import type { OpenObject } from '../../storage/object-store.ts';
 import type { Principal, Verb } from '../../registry/principal.ts';
 
 export type EndpointMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -29,6 +30,9 @@ export interface EndpointCall<Body, Query> {
   /** Resolves once the journal entry is signed and public. @throws RegistryError NOT_YET_SIGNED */
   readonly published: (journalId: number, project?: string) => Promise<void>;
 }
+
+/** In place of a response's schema: the answer is a file, for download only. */
+export const fileAnswer = z.custom<{ readonly object: OpenObject; readonly sha256: string }>();
 
 /** An endpoint with its types, as the parts write it. */
 export interface EndpointDefinition<

@@ -1,4 +1,5 @@
 import { ACCOUNT_ENDPOINTS } from './account-endpoints.ts';
+import { CLAIM_ENDPOINTS } from './claim-endpoints.ts';
 import type { Endpoint } from './endpoint.ts';
 import { INDEX_ENDPOINTS } from './index-endpoints.ts';
 import { PUBLISHER_ENDPOINTS } from './publisher-endpoints.ts';
@@ -17,6 +18,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...PUBLISHER_ENDPOINTS,
   ...SIGNING_EVENT_ENDPOINTS,
   ...PROJECT_ENDPOINTS,
+  ...CLAIM_ENDPOINTS,
   ...WITNESS_ENDPOINTS,
   ...TAKEDOWN_ENDPOINTS,
   ...WEBHOOK_ENDPOINTS,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { Endpoint } from './endpoint.ts';
+import { fileAnswer, type Endpoint } from './endpoint.ts';
 
+const FILE = { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } };
 const PROBLEM = {
   description: 'Refused: RFC 9457, the sentence to show is in `detail`.',
   content: {
@@ -12,6 +13,10 @@ const PROBLEM = {
           status: { type: 'integer' },
           title: { type: 'string' },
           detail: { type: 'string' },
+          code: { type: 'string' },
+          role: { type: 'string' },
+          path: { type: 'string' },
+          key: { type: 'string' },
         },
         required: ['status', 'title', 'detail'],
       },
@@ -58,7 +63,7 @@ function operationOf(endpoint: Endpoint): object {
   const success =
     response === undefined
       ? { 204: { description: 'Done.' } }
-      : { [status]: { description: 'Done.', content: json(response) } };
+      : { [status]: { description: 'Done.', content: response === fileAnswer ? FILE : json(response) } };
   return {
     operationId: name,
     summary,
