@@ -18,6 +18,7 @@ import { registerHashes } from './commands/hashes.ts';
 import { registerKey } from './commands/key.ts';
 import { registerDownload, registerLock } from './commands/lock.ts';
 import { registerInstallers, registerPip } from './commands/pip.ts';
+import { registerMirror } from './commands/mirror.ts';
 import { registerProject } from './commands/project.ts';
 import { registerProxy } from './commands/proxy.ts';
 import { registerRecovery } from './commands/recovery.ts';
@@ -74,6 +75,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerDoctor,
   registerVerify,
   registerInspect,
+  registerMirror,
   registerCompletion,
 ];
 
