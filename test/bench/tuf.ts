@@ -312,32 +312,45 @@ async function benchReading(python: Python | undefined): Promise<void> {
   ];
   for (const [name, make] of kinds) {
     const times: [number[], number[]] = [[], []];
+    const sizes: number[] = [];
     for (const count of [4096, 8192, 16_384]) {
-      const [mine, python3] = await measure(await make(count));
+      const signed = await make(count);
+      const [mine, python3] = await measure(signed);
+      sizes.push((await stat(join(scratch.path, 'reading.json'))).size);
       times[0].push(best(mine, 'processor'));
       times[1].push(best(python3, 'processor'));
     }
-    rows.push(growthRow(name, times));
+    rows.push(growthRow(name, sizes, times));
   }
 }
 
-function growthRow(name: string, [ours, theirs]: readonly [readonly number[], readonly number[]]): string[] {
-  const growth = (numbers: readonly number[]): number[] =>
-    numbers.slice(1).map((value, index) => value / (numbers[index] ?? Number.NaN));
+const growth = (numbers: readonly number[]): number[] =>
+  numbers.slice(1).map((value, index) => value / (numbers[index] ?? Number.NaN));
+
+/**
+ * The goal is about twice the bytes, which twice the rows are in a snapshot and in a bin. 8,192 bins have 2.7 times the
+ * bytes of 4,096: 13 bits of a hash are eight prefixes of four digits, 12 bits are one of three.
+ */
+function growthRow(
+  name: string,
+  sizes: readonly number[],
+  [ours, theirs]: readonly [readonly number[], readonly number[]],
+): string[] {
+  const bytes = growth(sizes);
   const text = (numbers: readonly number[]): string =>
     numbers.some(Number.isFinite)
       ? `${numbers.map(milliseconds).join(', ')}: ${growth(numbers)
           .map((value) => value.toFixed(2))
           .join(', ')}`
       : '';
-  const isMet = growth(ours).every((value) => value <= 2.3);
+  const isMet = growth(ours).every((value, index) => value / (bytes[index] ?? Number.NaN) <= 2.3 / 2);
   const ratio = Number.isFinite(theirs[2]) ? `(${((theirs[2] ?? 0) / (ours[2] ?? 1)).toFixed(1)}x)` : '';
   return [
-    `time(2n)/time(n), ${name} of 4k, 8k, 16k`,
+    `time(2n)/time(n), ${name} of 4k, 8k, 16k; bytes ${bytes.map((value) => value.toFixed(2)).join(', ')}`,
     text(ours),
     text(theirs),
     ratio,
-    `<= 2.3: ${isMet ? 'met' : 'missed'}`,
+    `<= 2.3 for twice the bytes: ${isMet ? 'met' : 'missed'}`,
   ];
 }
 
