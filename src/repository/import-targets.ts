@@ -61,9 +61,10 @@ interface Position {
   publications: number;
 }
 
-const BUCKETS = 256;
-/** Some 100 MB of memory at the length of PyPI's paths. */
-const TARGETS_TOGETHER = 60_000;
+/** With twenty million targets each holds as many as are checked and signed together. */
+const BUCKETS = 1024;
+/** Some 50 MB of memory at the length of PyPI's paths, several times over until garbage is collected. */
+const TARGETS_TOGETHER = 20_000;
 const BEGINNING: Position = {
   source: 0,
   offset: 0,
@@ -104,7 +105,8 @@ export async function runImport(context: ImportContext, row: ImportRow): Promise
   const sources = JSON.parse(row.sources) as readonly Source[];
   const position = JSON.parse(row.position) as Position;
   await requireUnchanged(sources);
-  const count = Math.min(BUCKETS, context.publisher.binCount);
+  // One that an earlier version of this program began goes on with as many as that made.
+  const count = position.bucketLengths.length || Math.min(BUCKETS, context.publisher.binCount);
   const buckets = new TargetBuckets(join(context.folder, String(row.id)), count, position.bucketLengths);
   if (position.bucket === undefined) {
     await readSources(context, row.id, sources, position, buckets);
