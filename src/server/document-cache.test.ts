@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DocumentCache, type DocumentSource } from './document-cache.ts';
+import { HotDocuments } from './hot-documents.ts';
 
 /** A source that the test changes, and that counts what it is asked. */
 class Source implements DocumentSource {
@@ -111,5 +112,58 @@ describe('DocumentCache', () => {
     };
     await expect(cache.get('/a', broken)).rejects.toThrow('disk');
     expect(await text(source)).toBe('one');
+  });
+});
+
+describe('HotDocuments', () => {
+  const accept = 'text/plain';
+  async function hotSetUp(maxBytes?: number) {
+    const world = setUp(maxBytes);
+    const hot = new HotDocuments(world.cache);
+    const source = new Source();
+    const load = async (): Promise<void> => {
+      await world.text(source);
+      hot.remember('/a', accept, world.cache.freshEntry('/a')!);
+    };
+    await load();
+    const text = (asked: string | undefined = accept) => hot.get('/a', asked)?.identity.body.toString();
+    return { ...world, hot, source, load, text };
+  }
+
+  it('gives out what the cache holds and finds fresh, for the same Accept header only', async () => {
+    const { text, advance } = await hotSetUp();
+    expect([text(), text('text/html')]).toEqual(['one', undefined]);
+    advance(1_001);
+    expect(text()).toBeUndefined();
+  });
+
+  it('gives out nothing that the cache has forgotten, replaced or dropped, and keeps no memory of it', async () => {
+    const { cache, text, source, load, advance } = await hotSetUp(10_000);
+    const entry = cache.freshEntry('/a')!;
+    cache.forget('/a');
+    expect([text(), entry.document]).toEqual([undefined, undefined]);
+    await load();
+    cache.clear();
+    expect(text()).toBeUndefined();
+    await load();
+    advance(1_001);
+    source.text = 'two';
+    const replaced = cache.get('/a', source);
+    await replaced;
+    expect(text()).toBeUndefined();
+    await load();
+    expect(text()).toBe('two');
+    for (const address of ['/b', '/c', '/d', '/e', '/f']) await cache.get(address, new Source());
+    expect(text()).toBeUndefined();
+  });
+
+  it('remembers a bounded number of addresses, and no long ones', async () => {
+    const { cache, hot } = await hotSetUp();
+    const entry = cache.freshEntry('/a')!;
+    hot.remember('/'.repeat(1_000), accept, entry);
+    expect(hot.get('/'.repeat(1_000), accept)).toBeUndefined();
+    for (let address = 0; address < 4_096; address += 1) hot.remember(`/${address}`, accept, entry);
+    expect(hot.get('/a', accept)).toBeUndefined();
+    expect(hot.get('/4095', accept)).toBeDefined();
   });
 });

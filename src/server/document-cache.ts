@@ -14,9 +14,12 @@ export interface DocumentSource {
   readonly headers?: () => Promise<readonly string[]>;
 }
 
-interface Entry {
-  readonly document: Document;
+/** A place of a document in the cache. Whoever keeps it keeps no document that the cache has given up. */
+export interface CacheEntry {
+  /** Undefined as soon as the cache has forgotten or replaced it. */
+  document: Document | undefined;
   readonly tag: string;
+  /** Milliseconds, monotonic. */
   freshUntil: number;
 }
 
@@ -30,7 +33,7 @@ const ENTRY_OVERHEAD = 2048;
 
 /** Documents by address, the least recently used dropped when they fill `maxBytes`. One load at a time per address, however many ask. */
 export class DocumentCache {
-  readonly #entries: LRUCache<string, Entry>;
+  readonly #entries: LRUCache<string, CacheEntry>;
   readonly #loads = new Map<string, Load>();
   readonly #now: () => number;
 
@@ -39,14 +42,25 @@ export class DocumentCache {
     this.#now = options.now ?? (() => performance.now());
     this.#entries = new LRUCache({
       maxSize: options.maxBytes,
-      sizeCalculation: ({ document }) => document.size + ENTRY_OVERHEAD,
+      sizeCalculation: ({ document }) => (document?.size ?? 0) + ENTRY_OVERHEAD,
+      dispose: (entry) => void (entry.document = undefined),
     });
   }
 
-  /** The document if it is here and fresh. The hot path: no promise, no look at the store. */
+  /** The document if it is here and fresh: no promise, no look at the store. */
   fresh(address: string): Document | undefined {
+    return this.freshEntry(address)?.document;
+  }
+
+  /** The same with what tells how long it is so. */
+  freshEntry(address: string): CacheEntry | undefined {
     const entry = this.#entries.get(address);
-    return entry !== undefined && entry.freshUntil > this.#now() ? entry.document : undefined;
+    return entry !== undefined && entry.freshUntil > this.#now() ? entry : undefined;
+  }
+
+  /** The document of an entry while it may still be given out. The hot path: a comparison. */
+  documentOf(entry: CacheEntry): Document | undefined {
+    return entry.freshUntil > this.#now() ? entry.document : undefined;
   }
 
   /** The document, from here or from its source. */
@@ -99,7 +113,8 @@ export class DocumentCache {
     }
     const document = await makeDocument(bytes, await completeOptions(source));
     if (!outdated.now) {
-      this.#entries.set(address, { document, tag, freshUntil: this.#now() + source.lifetime });
+      const freshUntil = this.#now() + source.lifetime;
+      this.#entries.set(address, { document, tag, freshUntil });
     }
     return document;
   }

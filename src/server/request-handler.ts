@@ -2,12 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PageFormat } from '../pypi/simple.ts';
 import { StorageError } from '../storage/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { IMMUTABLE, sendDocument } from './document.ts';
+import { IMMUTABLE, sendDocument, type Document } from './document.ts';
 import type { DocumentCache, DocumentSource } from './document-cache.ts';
 import type { AccessLog } from './access-log.ts';
 import type { Admission, Slot } from './admission.ts';
 import { sendFile } from './file-response.ts';
 import type { Guard } from './guard.ts';
+import { HotDocuments } from './hot-documents.ts';
 import type { HomePage } from './home-page.ts';
 import type { Operations } from './operations.ts';
 import type { Log } from './options.ts';
@@ -83,10 +84,12 @@ export class RequestHandler {
   readonly #options: RequestHandlerOptions;
   readonly #formats = new PageFormats();
   readonly #ids: RequestIds;
+  readonly #hot: HotDocuments;
 
   constructor(options: RequestHandlerOptions) {
     this.#options = options;
     this.#ids = new RequestIds(options.proxies);
+    this.#hot = new HotDocuments(options.cache);
   }
 
   /** The listener for node:http; never throws. */
@@ -95,10 +98,8 @@ export class RequestHandler {
     const { metrics, accessLog } = this.#options;
     accessLog?.follow(request, response, this.#ids.of(request));
     if (method === 'GET' || method === 'HEAD') {
-      const { cache, pathPrefix } = this.#options;
-      const path = pathPrefix !== '' && url.startsWith(`${pathPrefix}/`) ? url.slice(pathPrefix.length) : url;
-      const format = path.endsWith('/') ? this.#formats.of(request.headers.accept) : '';
-      const document = format === undefined ? undefined : cache.fresh(format + path);
+      const { accept } = request.headers;
+      const document = this.#hot.get(url, accept) ?? this.#fresh(url, accept);
       if (document !== undefined && !(document.isFile && request.headers.range !== undefined)) {
         sendDocument(request, response, document);
         metrics.answered(response.statusCode);
@@ -108,6 +109,17 @@ export class RequestHandler {
     this.#answer(request, response)
       .catch((error: unknown) => this.#fail(request, response, error))
       .finally(() => metrics.answered(response.statusCode));
+  }
+
+  /** A document that is in memory; looked at here the next time. */
+  #fresh(url: string, accept: string | undefined): Document | undefined {
+    const { cache, pathPrefix } = this.#options;
+    const path = pathPrefix !== '' && url.startsWith(`${pathPrefix}/`) ? url.slice(pathPrefix.length) : url;
+    const format = path.endsWith('/') ? this.#formats.of(accept) : '';
+    const entry = format === undefined ? undefined : cache.freshEntry(format + path);
+    if (entry === undefined) return undefined;
+    this.#hot.remember(url, accept, entry);
+    return entry.document;
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
