@@ -116,7 +116,8 @@ async function putBack({ path, before, mode, afterSha256 }: FileChange): Promise
   return 'restored';
 }
 
-async function writeWhole(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+/** Puts a file in place of another one, whole. */
+export async function writeWhole(path: string, bytes: Uint8Array, mode: number): Promise<void> {
   const draft = join(dirname(path), `.rind-${randomUUID()}`);
   try {
     await writeFile(draft, bytes, { flag: 'wx', mode, flush: true });

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openAgreedSession, type AgreeingIndex } from '../proxy/agreed-session.ts';
 import type { AnsweringIndex } from '../proxy/index-answers.ts';
+import { ClaimedIndex } from '../proxy/claimed-index.ts';
+import type { SignedClaim } from '../proxy/signed-claim.ts';
 import { MergedIndex } from '../proxy/merged-index.ts';
 import type { Agreement } from '../proxy/policy.ts';
 import { RuledIndex, type Withheld } from '../proxy/ruled-index.ts';
@@ -25,17 +27,22 @@ export interface OpenedTrust {
 
 export interface OpenTrustOptions extends OpenIndexOptions {
   readonly onWithheld?: ((withheld: Withheld) => void) | undefined;
+  /** Told whose word a verified page rests on. */
+  readonly onClaim?: ((indexUrl: string, project: string, claim: SignedClaim) => void) | undefined;
 }
 
 /** Opens what {@link resolveTrust} found. */
 export async function openTrust(
   { indexes, policy }: ResolvedTrust,
-  { onWithheld, ...options }: OpenTrustOptions = {},
+  { onWithheld, onClaim, ...options }: OpenTrustOptions = {},
 ): Promise<OpenedTrust> {
   const opened = new Map<string, Awaited<ReturnType<typeof openIndex>>>();
   for (const trusted of indexes) opened.set(trusted.url, await openIndex(trusted, options));
-  const ruled = (index: AnsweringIndex): AnsweringIndex =>
-    policy.isPlain && indexes.length === 1 ? index : new RuledIndex({ index, policy, onWithheld });
+  const ruled = (verified: VerifiedIndex): AnsweringIndex => {
+    const told = (project: string, claim: SignedClaim) => onClaim?.(verified.url, project, claim);
+    const index = new ClaimedIndex({ index: verified, onClaim: told, onWithheld });
+    return policy.isPlain && indexes.length === 1 ? index : new RuledIndex({ index, policy, onWithheld });
+  };
   const byUrl = new Map([...opened].map(([url, { index }]) => [url, ruled(index)]));
   const agreements = new Agreements(indexes, ruled, options);
   await agreements.prepare(policy.agreements);
@@ -62,14 +69,14 @@ export async function openTrust(
 /** One verified index for each agreement, whose sessions ask all of its indexes. */
 class Agreements {
   readonly #trusted: ReadonlyMap<string, TrustedIndex>;
-  readonly #ruled: (index: AnsweringIndex) => AnsweringIndex;
+  readonly #ruled: (index: VerifiedIndex) => AnsweringIndex;
   readonly #options: OpenIndexOptions;
   readonly #opened = new Map<Agreement, AnsweringIndex>();
   readonly #closers: (() => Promise<void>)[] = [];
 
   constructor(
     indexes: readonly TrustedIndex[],
-    ruled: (index: AnsweringIndex) => AnsweringIndex,
+    ruled: (index: VerifiedIndex) => AnsweringIndex,
     options: OpenIndexOptions,
   ) {
     this.#trusted = new Map(indexes.map((index) => [index.url, index]));

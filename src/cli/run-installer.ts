@@ -5,6 +5,7 @@ import { CliError } from './cli-error.ts';
 import { recognizeInstaller, refuseArguments, type InstallerCommand } from './installer-arguments.ts';
 import { installerEnvironment } from './installer-environment.ts';
 import type { Ending } from './installer-process.ts';
+import { KnownClaims } from './known-claims.ts';
 import { openTrust, type OpenedTrust } from './open-trust.ts';
 import { resolveTrust, type ResolvedTrust } from './resolve-trust.ts';
 import { RunFolder } from './run-folder.ts';
@@ -47,7 +48,9 @@ export async function runInstaller(
   const uv = await uvSettingsOf(installer);
   const urls = trust.indexes.map(({ url }) => url);
   if (options.unsafelyDisablePackageVerification === true) await openHatch(command, urls);
+  const claims = new Map(trust.indexes.map((index) => [index.url, new KnownClaims(index)]));
   const opened = await openTrust(trust, {
+    onClaim: (url, project, claim) => claims.get(url)?.see(project, claim),
     isOffline: options.offline,
     onWithheld: ({ project, reason }) => say(`note: of ${project}, ${reason}; they are left out`),
   });
@@ -61,6 +64,7 @@ export async function runInstaller(
       const environment = await environmentOf({ trust, options, interception, folder, uv, installer });
       const ending = await run.of(command, args, environment);
       reportUnverified(interception.unverified);
+      for (const known of claims.values()) await known.report(new Date());
       return ending;
     } finally {
       await interception.close();

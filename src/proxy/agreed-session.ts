@@ -1,7 +1,9 @@
+import { claimListOf } from '../claims/claim-lists.ts';
+import type { Targets } from '../tuf/targets.ts';
 import type { TargetFile } from '../tuf/file.ts';
 import type { Fetcher } from '../updater/fetcher.ts';
 import { MultiRepositoryUpdater, type AgreedTarget } from '../updater/multi-repository-updater.ts';
-import type { SessionUpdater } from './verified-index.ts';
+import type { SessionTarget, SessionUpdater } from './verified-index.ts';
 
 /** One of the indexes that have to agree. */
 export interface AgreeingIndex {
@@ -48,6 +50,8 @@ export function openAgreedSession(
 class AgreedSession implements SessionUpdater {
   readonly #updater: MultiRepositoryUpdater;
   readonly #agreed = new WeakMap<TargetFile, AgreedTarget>();
+  /** The repository that speaks for the others about a path. */
+  readonly #spokesmen = new Map<string, string>();
 
   constructor(updater: MultiRepositoryUpdater) {
     this.#updater = updater;
@@ -58,18 +62,25 @@ class AgreedSession implements SessionUpdater {
     return Promise.resolve();
   }
 
-  async getSignedTarget(path: string): Promise<{ target: TargetFile; role: string } | undefined> {
+  async getSignedTarget(path: string): Promise<SessionTarget | undefined> {
     const agreed = await this.#updater.getTargetInfo(path);
     if (agreed === undefined) return undefined;
     this.#agreed.set(agreed.target, agreed);
-    // The project's own role counts only if all who agree name it.
-    const roles = new Set<string>();
+    // A claim counts only if all who agree say so: the least of them speaks for the others.
+    const found: { readonly repository: string; readonly role: string; readonly via: readonly string[] }[] =
+      [];
     for (const repository of agreed.repositories) {
       const signed = await this.#updater.updater(repository).getSignedTarget(path);
-      roles.add(signed?.role ?? '');
+      found.push({ repository, role: signed?.role ?? '', via: signed?.via ?? [] });
     }
-    const [role = ''] = roles;
-    return { target: agreed.target, role: roles.size === 1 ? role : [...roles].join(', ') };
+    const least = found.toSorted((left, right) => rank(left.via) - rank(right.via))[0];
+    this.#spokesmen.set(path, least?.repository ?? '');
+    const roles = [...new Set(found.map(({ role }) => role))].join(', ');
+    return { target: agreed.target, role: roles, via: least?.via ?? [] };
+  }
+
+  delegatedTargets(role: string, delegator: string, path: string): Promise<Targets> {
+    return this.#updater.updater(this.#spokesmen.get(path) ?? '').delegatedTargets(role, delegator);
   }
 
   downloadTarget(target: TargetFile, destinationPath: string): Promise<void> {
@@ -93,4 +104,9 @@ class AgreedSession implements SessionUpdater {
     if (agreed === undefined) throw new TypeError('This target was not given by this session.');
     return agreed;
   }
+}
+
+/** How much a way to a target says: nothing, that the online key vouches for the developers, that offline keys do. */
+function rank(via: readonly string[]): number {
+  return [undefined, 'recently-claimed', 'claimed'].indexOf(claimListOf(via[1] ?? ''));
 }

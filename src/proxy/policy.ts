@@ -5,8 +5,10 @@ import { matchesName, mostSpecific, type NamePattern } from './name-pattern.ts';
 export interface ProjectRules {
   /** Base URL of the one index that the project must come from. */
   readonly index?: string;
-  /** A role of the project itself must have signed, not only the bins of the index. */
+  /** Its developers must have signed, and offline keys of the index must say who they are. */
   readonly mustBeClaimed: boolean;
+  /** The only keys that the project may be delegated to, by id; undefined: any. */
+  readonly signers?: ReadonlySet<string>;
   /** Days that have to pass between the upload of a file and its installation; 0 is none. */
   readonly minimumAgeDays: number;
   /** The escape hatch does not open this project. */
@@ -43,6 +45,8 @@ export interface ClientPolicy {
 export interface PolicyRule {
   readonly projects: readonly NamePattern[];
   readonly mustBeClaimed: boolean;
+  /** Key ids; empty: any. */
+  readonly signedBy: readonly string[];
   readonly minimumAgeDays: number;
   readonly locked: boolean;
 }
@@ -69,7 +73,9 @@ export function createPolicy(parts: PolicyParts): ClientPolicy {
       projects.some((pattern) => matchesName(pattern, project)),
     );
     const index = agreementOf(project)?.indexes[0] ?? mostSpecific(routes, project);
+    const signers = commonKeys(matching.map(({ signedBy }) => signedBy).filter(({ length }) => length > 0));
     return {
+      ...(signers === undefined ? {} : { signers }),
       mustBeClaimed: matching.some(({ mustBeClaimed }) => mustBeClaimed),
       minimumAgeDays: Math.max(0, ...matching.map(({ minimumAgeDays }) => minimumAgeDays)),
       locked: matching.some(({ locked }) => locked),
@@ -87,6 +93,13 @@ export function createPolicy(parts: PolicyParts): ClientPolicy {
     agreements: [...new Set(agreements.values())],
     digest: digestOf(parts),
   };
+}
+
+/** All rules that match hold, so that a key has to stand in each of them. */
+function commonKeys(pins: readonly (readonly string[])[]): ReadonlySet<string> | undefined {
+  const [first, ...others] = pins;
+  if (first === undefined) return undefined;
+  return new Set(first.filter((keyId) => others.every((other) => other.includes(keyId))));
 }
 
 function digestOf({ routes, agreements, rules, defaultIndex, unknownHosts }: PolicyParts): string {

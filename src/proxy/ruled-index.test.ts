@@ -4,6 +4,7 @@ import type { AnsweringIndex } from './index-answers.ts';
 import { MergedIndex } from './merged-index.ts';
 import { createPolicy, type ClientPolicy, type PolicyRule } from './policy.ts';
 import { RuledIndex, type Withheld } from './ruled-index.ts';
+import { UNCLAIMED, type SignedClaim } from './signed-claim.ts';
 import { renderStatusPage } from './status-page.ts';
 import { createVerdict } from './verdict.ts';
 import type { SignedFile } from './verified-index.ts';
@@ -25,14 +26,19 @@ const FILES = [
 ];
 
 /** An index that has one project, signed by this role. */
-function indexOf(url: string, signedBy = 'bin-0', files: readonly PageFile[] = FILES): AnsweringIndex {
+function indexOf(
+  url: string,
+  claim: SignedClaim = UNCLAIMED,
+  files: readonly PageFile[] = FILES,
+): AnsweringIndex {
   const page = { name: 'demo', files };
-  const signed = { signedBy } as SignedFile;
+  const signedBy = 'bin-0';
+  const signed = { signedBy, claim } as SignedFile;
   return {
     url,
     page: async (project, format) => {
       const bytes = format === 'json' ? renderProjectJson(page) : renderProjectHtml(page);
-      return project === 'demo' ? { bytes, sha256: 'cd'.repeat(32), signedBy } : undefined;
+      return project === 'demo' ? { bytes, sha256: 'cd'.repeat(32), signedBy, claim } : undefined;
     },
     fileTarget: async (project) => (project === 'demo' ? signed : undefined),
     metadata: async () => Buffer.from('metadata'),
@@ -42,8 +48,15 @@ function indexOf(url: string, signedBy = 'bin-0', files: readonly PageFile[] = F
   };
 }
 
+const KEY = 'aa'.repeat(32);
+const OTHER = 'bb'.repeat(32);
+
+function claimOf(standing: 'recently-claimed' | 'claimed', ...keyIds: readonly string[]): SignedClaim {
+  return { standing, keyIds, threshold: 1 };
+}
+
 function policyOf(rule: Partial<PolicyRule>, routes: Record<string, string> = {}): ClientPolicy {
-  const none = { mustBeClaimed: false, minimumAgeDays: 0, locked: false };
+  const none = { mustBeClaimed: false, signedBy: [], minimumAgeDays: 0, locked: false };
   return createPolicy({
     routes: new Map(Object.entries(routes)),
     agreements: new Map(),
@@ -78,22 +91,34 @@ describe('RuledIndex', () => {
   });
 
   it('gives a page as it was signed when no rule takes anything out of it', async () => {
-    const inner = indexOf(A, 'bin-0', FILES.slice(0, 1));
+    const inner = indexOf(A, UNCLAIMED, FILES.slice(0, 1));
     const index = new RuledIndex({ index: inner, policy: policyOf({ minimumAgeDays: 3 }), clock: () => NOW });
     expect(await index.page('demo', 'json')).toEqual(await inner.page('demo', 'json'));
   });
 
-  it('refuses what the role of the project itself did not sign', async () => {
+  it('refuses what developers did not sign, and what only the online key says that they are', async () => {
     const policy = policyOf({ mustBeClaimed: true });
-    for (const role of ['bin-0', 'claimed', 'project-demo-evil', 'project-other']) {
-      const index = new RuledIndex({ index: indexOf(A, role), policy });
+    for (const claim of [UNCLAIMED, claimOf('recently-claimed', KEY)]) {
+      const index = new RuledIndex({ index: indexOf(A, claim), policy });
       await expect(index.page('demo', 'html')).rejects.toMatchObject({ code: 'policy' });
       await expect(index.fileTarget('demo', 'x')).rejects.toMatchObject({ code: 'policy' });
       await expect(index.metadata('demo', 'x')).rejects.toMatchObject({ code: 'policy' });
     }
-    const claimed = new RuledIndex({ index: indexOf(A, 'project-demo'), policy });
+    const claimed = new RuledIndex({ index: indexOf(A, claimOf('claimed', KEY)), policy });
     expect(await claimed.page('demo', 'json')).toBeDefined();
     expect(await claimed.fileTarget('demo', 'x')).toBeDefined();
+  });
+
+  it('refuses a project that may be signed with any key that is not pinned', async () => {
+    const policy = policyOf({ signedBy: [KEY] });
+    for (const claim of [UNCLAIMED, claimOf('claimed', OTHER), claimOf('claimed', KEY, OTHER)]) {
+      const index = new RuledIndex({ index: indexOf(A, claim), policy });
+      await expect(index.page('demo', 'html')).rejects.toMatchObject({ code: 'policy' });
+      await expect(index.fileTarget('demo', 'x')).rejects.toMatchObject({ code: 'policy' });
+      await expect(index.metadata('demo', 'x')).rejects.toMatchObject({ code: 'policy' });
+    }
+    const pinned = new RuledIndex({ index: indexOf(A, claimOf('recently-claimed', KEY)), policy });
+    expect(await pinned.page('demo', 'json')).toBeDefined();
   });
 
   it('has nothing of a project that comes from another index', async () => {

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { packagePath, simpleJsonPath } from '../pypi/layout.ts';
-import { parseProjectJson, renderProjectHtml, renderProjectJson, type PageFile } from '../pypi/simple.ts';
+import { parseProjectJson, type PageFile } from '../pypi/simple.ts';
 import type { AnsweringIndex } from './index-answers.ts';
+import { pageWithFiles } from './page-with-files.ts';
 import type { ClientPolicy } from './policy.ts';
 import { createVerdict, VerdictError, type Verdict } from './verdict.ts';
 import type { VerifiedFile } from './verified-files.ts';
@@ -46,7 +46,7 @@ export class RuledIndex implements AnsweringIndex {
     const { minimumAgeDays } = policy.rulesOf(project);
     const page = await index.page(project, format);
     if (page === undefined) return undefined;
-    this.#requireClaimed(project, simpleJsonPath(project), page.signedBy);
+    this.#requireSigners(project, simpleJsonPath(project), page);
     return minimumAgeDays === 0 ? page : this.#withoutYoung(project, format, page, minimumAgeDays);
   }
 
@@ -55,7 +55,7 @@ export class RuledIndex implements AnsweringIndex {
     if (!this.#isHere(project)) return undefined;
     const found = await this.#options.index.fileTarget(project, filename);
     if (found === undefined) return undefined;
-    this.#requireClaimed(project, packagePath(project, filename), found.signedBy);
+    this.#requireSigners(project, packagePath(project, filename), found);
     await this.#requireAge(project, filename);
     return found;
   }
@@ -65,7 +65,8 @@ export class RuledIndex implements AnsweringIndex {
     if (!this.#isHere(project)) return undefined;
     const { index, policy } = this.#options;
     // Its hash stands on the page, so it is as good as whoever signed that.
-    if (policy.rulesOf(project).mustBeClaimed) await this.page(project, 'json');
+    const { mustBeClaimed, signers } = policy.rulesOf(project);
+    if (mustBeClaimed || signers !== undefined) await this.page(project, 'json');
     const bytes = await index.metadata(project, filename);
     if (bytes !== undefined) await this.#requireAge(project, filename);
     return bytes;
@@ -90,12 +91,34 @@ export class RuledIndex implements AnsweringIndex {
     return this.#options.policy.routeOf(project) === this.url;
   }
 
-  #requireClaimed(project: string, path: string, signedBy: string): void {
-    if (!this.#options.policy.rulesOf(project).mustBeClaimed || signedBy === `project-${project}`) return;
-    throw new VerdictError(
-      'policy',
-      `${path} must be signed by the developers of ${project}, and the index signed it alone (role ${signedBy})`,
-    );
+  #requireSigners(
+    project: string,
+    path: string,
+    { claim, signedBy }: Pick<SignedFile, 'claim' | 'signedBy'>,
+  ): void {
+    const { mustBeClaimed, signers } = this.#options.policy.rulesOf(project);
+    if (mustBeClaimed && claim.standing !== 'claimed') {
+      const instead =
+        claim.standing === 'recently-claimed'
+          ? `who they are rests on the online key of the index still: ${project} is recently claimed, until administrators move it`
+          : `the index signed it alone (role ${signedBy})`;
+      throw new VerdictError(
+        'policy',
+        `${path} must be signed by the developers of ${project}, and ${instead}`,
+      );
+    }
+    if (signers === undefined) return;
+    if (claim.standing === 'unclaimed')
+      throw new VerdictError(
+        'policy',
+        `${path} must be signed with pinned keys, and the index signed it alone (role ${signedBy})`,
+      );
+    const stranger = claim.keyIds.find((keyId) => !signers.has(keyId));
+    if (stranger !== undefined)
+      throw new VerdictError(
+        'policy',
+        `${path} can be signed with the key ${stranger}, which is none of those pinned for ${project}`,
+      );
   }
 
   async #requireAge(project: string, filename: string): Promise<void> {
@@ -125,7 +148,7 @@ export class RuledIndex implements AnsweringIndex {
     const page = format === 'json' ? signed : await this.#options.index.page(project, 'json');
     if (page === undefined) return undefined;
     // The times stand in JSON alone, so its signer counts too.
-    this.#requireClaimed(project, simpleJsonPath(project), page.signedBy);
+    this.#requireSigners(project, simpleJsonPath(project), page);
     const listing = parseProjectJson(page.bytes);
     const files = listing.files.filter((file) => this.#isOldEnough(file, minimumAgeDays));
     if (files.length === listing.files.length) return signed;
@@ -135,10 +158,7 @@ export class RuledIndex implements AnsweringIndex {
       filenames: young.map(({ filename }) => filename),
       reason: `${young.length} of ${listing.files.length} files are not ${days(minimumAgeDays)} old`,
     });
-    const remaining = { ...listing, files };
-    const bytes = format === 'json' ? renderProjectJson(remaining) : renderProjectHtml(remaining);
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    return { bytes, sha256, signedBy: page.signedBy };
+    return pageWithFiles(page, { ...listing, files }, format);
   }
 
   #isOldEnough({ uploadTime }: PageFile, minimumAgeDays: number): boolean {

@@ -96,6 +96,10 @@ const SETTINGS = z.strictObject({
         projects: patterns.min(1),
         index: name.optional(),
         'must-be-claimed': z.boolean().default(false),
+        'signed-by': z
+          .array(z.string().regex(/^[0-9a-f]{64}$/))
+          .max(100)
+          .default([]),
         'minimum-age-days': z.number().min(0).max(3650).default(0),
         locked: z.boolean().default(false),
       }),
@@ -191,6 +195,7 @@ function settingsOf(tables: Tables, path: string): TrustSettings {
     rules: tables.rule.map((rule) => ({
       projects: rule.projects,
       mustBeClaimed: rule['must-be-claimed'],
+      signedBy: rule['signed-by'],
       minimumAgeDays: rule['minimum-age-days'],
       locked: rule.locked,
     })),

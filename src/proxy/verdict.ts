@@ -10,6 +10,7 @@
  * - `not-yet-signed`: the server has it, and so far no role signs it
  * - `revoked`: signed once, and withdrawn by whoever signed it
  * - `unknown`: the signatures say that there is no such thing
+ * - `taken-down`: signed by its developers, and withheld by the administrators of the index
  * - `policy`: verified, but a rule of the project or the user does not let it be installed
  * - `no-agreement`: the indexes that have to agree show different content
  * - `incomplete`: signed, but its server does not have it
@@ -28,6 +29,7 @@ export type VerdictCode =
   | 'not-yet-signed'
   | 'revoked'
   | 'unknown'
+  | 'taken-down'
   | 'policy'
   | 'no-agreement'
   | 'incomplete'
@@ -112,6 +114,10 @@ const EXPLANATIONS: Readonly<Record<VerdictCode, Explanation>> = {
     meaning:
       'The name is mistyped, it stands in another index, or it was withdrawn before this machine saw it.',
     remedy: 'Check the spelling and the version, and which index the name should come from.',
+  },
+  'taken-down': {
+    meaning: 'This is no attack: the signed list of the index says that its administrators withhold it.',
+    remedy: 'Choose another version; the bulletin of the index, or whoever runs it, says more.',
   },
   policy: {
     meaning: 'No signature is at fault: a rule of this project or of your rind.toml forbids it.',

@@ -1,21 +1,39 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { parseDistributionFilename } from '../pypi/distribution-filename.ts';
-import { metadataSidecarPath, packagePath, simpleHtmlPath, simpleJsonPath } from '../pypi/layout.ts';
+import {
+  metadataSidecarPath,
+  packagePath,
+  parseIndexPath,
+  simpleHtmlPath,
+  simpleJsonPath,
+} from '../pypi/layout.ts';
 import { parseProjectJson, type ProjectPage } from '../pypi/simple.ts';
+import { TAKEDOWNS_PATH, parseTakedowns, type Takedown } from '../pypi/takedown-list.ts';
+import type { Targets } from '../tuf/targets.ts';
 import type { TargetFile } from '../tuf/file.ts';
 import { encodePath } from '../tuf/layout.ts';
 import { isNetworkAway } from '../updater/errors.ts';
 import type { Fetcher } from '../updater/fetcher.ts';
 import { isAbsence } from '../updater/sources.ts';
 import { explainAbsence } from './absence.ts';
+import { signedClaim, UNCLAIMED, type SignedClaim } from './signed-claim.ts';
 import { VerdictError, type Verdict } from './verdict.ts';
 import type { VerifiedFile, VerifiedFiles } from './verified-files.ts';
+
+/** A target, the role that signed it, and the roles from `targets` to that one. */
+export interface SessionTarget {
+  readonly target: TargetFile;
+  readonly role: string;
+  readonly via: readonly string[];
+}
 
 /** What a session needs of an `Updater`: one session is one snapshot and one reference time. */
 export interface SessionUpdater {
   refresh(): Promise<void>;
-  getSignedTarget(path: string): Promise<{ readonly target: TargetFile; readonly role: string } | undefined>;
+  getSignedTarget(path: string): Promise<SessionTarget | undefined>;
+  /** The verified metadata of a role on the way to `path`. */
+  delegatedTargets(role: string, delegator: string, path: string): Promise<Targets>;
   downloadTarget(target: TargetFile, destinationPath: string): Promise<unknown>;
   targetBytes(target: TargetFile, maxLength: number): Promise<Uint8Array>;
 }
@@ -43,6 +61,8 @@ export interface VerifiedPage {
   readonly sha256: string;
   /** The role that signed it: a bin of the index, or the project's own. */
   readonly signedBy: string;
+  /** Whose word that is. */
+  readonly claim: SignedClaim;
 }
 
 /** A distribution file some role signed, and the session that knows. */
@@ -51,6 +71,8 @@ export interface SignedFile {
   readonly sha256: string;
   /** The role that signed it: a bin of the index, or the project's own. */
   readonly signedBy: string;
+  /** Whose word that is. */
+  readonly claim: SignedClaim;
   readonly updater: SessionUpdater;
 }
 
@@ -110,6 +132,12 @@ export class VerifiedIndex {
     return this.#newestOf((session) => this.#pageOf(session, path));
   }
 
+  /** What the administrators of the index withhold of claimed projects, in the session that gives the pages. */
+  async takedowns(): Promise<readonly Takedown[]> {
+    const list = await this.#pageOf(await this.#currentSession(), TAKEDOWNS_PATH);
+    return list === undefined ? [] : parseTakedowns(list.bytes);
+  }
+
   /** A distribution file as its target says it is, on disk. */
   download({ target, sha256, updater }: SignedFile): Promise<VerifiedFile> {
     const { files } = this.#options;
@@ -139,7 +167,8 @@ export class VerifiedIndex {
       const found = await updater.getSignedTarget(path);
       if (found === undefined) return undefined;
       const { target, role } = found;
-      return { target, sha256: sha256Of(target, path), signedBy: role, updater };
+      const claim = await claimOf(updater, project, path, found);
+      return { target, sha256: sha256Of(target, path), signedBy: role, claim, updater };
     });
     if (signed !== undefined) this.#checkListed(project, filename, signed.sha256);
     if (signed === undefined && (await this.#isListed(project, filename))) {
@@ -271,7 +300,8 @@ export class VerifiedIndex {
     const bytes = await this.#cached(sha256, MAX_PAGE_LENGTH, () =>
       updater.targetBytes(found.target, MAX_PAGE_LENGTH),
     );
-    return { bytes, sha256, signedBy: found.role };
+    const claim = await claimOf(updater, parseIndexPath(path)?.project, path, found);
+    return { bytes, sha256, signedBy: found.role, claim };
   }
 
   /** The project's page, verified and read. */
@@ -380,6 +410,17 @@ function filenamesIn(bytes: Uint8Array, project: string): string[] {
       .split(/[^A-Za-z0-9._+!-]+/),
   );
   return [...words].filter((word) => isDistributionOf(word, project)).slice(0, MAX_UNVERIFIED_NAMES);
+}
+
+function claimOf(
+  updater: SessionUpdater,
+  project: string | undefined,
+  path: string,
+  { via }: SessionTarget,
+): Promise<SignedClaim> {
+  return project === undefined
+    ? Promise.resolve(UNCLAIMED)
+    : signedClaim(project, via, (role, delegator) => updater.delegatedTargets(role, delegator, path));
 }
 
 function isDistributionOf(filename: string, project: string): boolean {
