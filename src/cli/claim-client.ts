@@ -26,6 +26,8 @@ export interface StagedFile {
   readonly filename: string;
   readonly sha256: string;
   readonly size: number;
+  /** Where its attestations are, if it was uploaded with some. */
+  readonly provenance?: string | null | undefined;
 }
 
 const UPLOAD_TIMEOUT = 3_600_000;
@@ -84,7 +86,7 @@ export class ClaimClient {
   }
 
   async cosign(id: string | number, transaction: SignedTransaction): Promise<void> {
-    await this.#call(ANYTHING, 'POST', `proposals/${id}`, transactionJson(transaction));
+    await this.#call(ANYTHING, 'POST', `proposals/${id}`, { roles: transactionJson(transaction)['roles'] });
   }
 
   async setStaging(isOn: boolean): Promise<void> {

@@ -205,6 +205,9 @@ export async function withStagedFiles<T>(
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'rind-staged-'));
   try {
+    const provenances = new Map(
+      (await client.staged()).map(({ filename, provenance }) => [filename, provenance]),
+    );
     const files: LocalDistribution[] = [];
     for (const { filename, sha256 } of wanted) {
       if (/[\\/]/.test(filename))
@@ -218,10 +221,16 @@ export async function withStagedFiles<T>(
           `${filename} is staged with the sha256 ${file.sha256}, not ${sha256}.`,
           { path: filename },
         );
-      files.push(file);
+      files.push(withProvenance(file, provenances.get(filename)));
     }
     return await work(files);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The index makes the address of attestations; what stands there is verified by whoever reads it. */
+function withProvenance(file: LocalDistribution, provenance: string | null | undefined): LocalDistribution {
+  if (provenance === null || provenance === undefined) return file;
+  return { ...file, entry: { ...file.entry, provenance } };
 }

@@ -27,13 +27,18 @@ export function signProject(
 ): Promise<ExitCode> {
   return withSigning(name, options, async (signing) => {
     if (options.renew === true) return signAndSend(signing, { renews: true });
-    const proposals = await signing.client.proposals();
-    for (const id of proposals) {
-      const outcome = await cosign(signing, id);
-      if (outcome !== EXIT.ok) return outcome;
+    for (const id of await signing.client.proposals()) {
+      const transaction = parseTransaction(signing.project.page.name, await signing.client.proposal(id));
+      // After one of them is applied the others are made on top of what is no more.
+      if (isOnTop(transaction, signing.project)) return cosign(signing, id, transaction);
+      say(`proposal ${id} was made before the project changed; whoever made it has to sign anew`);
     }
-    return proposals.length > 0 ? EXIT.ok : signStaged(signing);
+    return signStaged(signing);
   });
+}
+
+function isOnTop({ base }: SignedTransaction, { roles }: Signing['project']): boolean {
+  return base.size === roles.size && [...roles].every(([role, { version }]) => base.get(role) === version);
 }
 
 async function signStaged(signing: Signing): Promise<ExitCode> {
@@ -59,9 +64,12 @@ async function signStaged(signing: Signing): Promise<ExitCode> {
 }
 
 /** Adds a signature to a proposal, after everything that it changes was made here once more and compared. */
-async function cosign({ project, client, signer, options }: Signing, id: string | number): Promise<ExitCode> {
+async function cosign(
+  { project, client, signer, options }: Signing,
+  id: string | number,
+  transaction: SignedTransaction,
+): Promise<ExitCode> {
   const name = project.page.name;
-  const transaction = parseTransaction(name, await client.proposal(id));
   const read = new Map(
     [...transaction.roles].map(([role, bytes]) => [role, Metadata.fromBytes(bytes, 'targets', { role })]),
   );
