@@ -11,7 +11,9 @@ import type { Fetcher } from '../updater/fetcher.ts';
 import { HttpFetcher } from '../updater/http-fetcher.ts';
 import { MetadataMemory } from '../updater/metadata-memory.ts';
 import { Updater } from '../updater/updater.ts';
+import { ProgressLine } from './progress-line.ts';
 import { say } from './terminal.ts';
+import { WatchedFetcher } from './watched-fetcher.ts';
 
 /** The trust store of whoever runs this process. */
 export function openTrustStore(): TrustStore {
@@ -108,7 +110,8 @@ export async function openIndex(
   { sessionMaxAge, isOffline }: OpenIndexOptions = {},
 ): Promise<OpenedIndex> {
   const { url, mirrors = [] } = trusted;
-  const fetcher = openFetchers([url, ...mirrors]);
+  const connections = openFetchers([url, ...mirrors]);
+  const fetcher = process.stderr.isTTY ? new WatchedFetcher(connections, new ProgressLine()) : connections;
   const files = await VerifiedFiles.create(join(trusted.cacheFolder, 'files'));
   let isClosed = false;
   const index = new VerifiedIndex({
@@ -124,7 +127,7 @@ export async function openIndex(
   });
   const close = async (): Promise<void> => {
     isClosed = true;
-    await fetcher.close();
+    await connections.close();
     await files.close();
   };
   return { index, close };

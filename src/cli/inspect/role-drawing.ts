@@ -76,14 +76,14 @@ function box({ role, x, y }: Placed, now: Date): string {
     `<rect x="${x + offset}" y="${y + offset}" width="${WIDTH}" height="${HEIGHT}" rx="7" fill="${fill}" stroke="${stroke}" stroke-width="1.5"/>`;
   const versions =
     role.versions === undefined ? 'not published' : `version ${[...new Set(role.versions)].join('-')}`;
-  const detail = role.count > 1 ? `${role.count} roles, ${versions}` : versions;
+  const many = `${role.count} roles, ${versions}`;
   return [
     // Several roles are a pile.
     ...(role.count > 1 ? [shape(8), shape(4)] : []),
     shape(0),
     text(x + 12, y + 22, 14, role.name, '#1d2a33', 'bold'),
-    text(x + 12, y + 42, 12, `${keysText(role)}, ${detail}`, '#33454f'),
-    text(x + 12, y + 60, 12, expiryText(role, now), isBad ? '#b3261e' : '#33454f'),
+    text(x + 12, y + 42, 12, role.count > 1 ? keysText(role) : `${keysText(role)}, ${versions}`, '#33454f'),
+    text(x + 12, y + 60, 12, role.count > 1 ? many : expiryText(role, now), isBad ? '#b3261e' : '#33454f'),
   ].join('\n');
 }
 
