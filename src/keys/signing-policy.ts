@@ -43,6 +43,8 @@ export class PolicyError extends Error {
 /** The pattern of every bin in a policy. */
 export const ANY_BIN = 'bin-*';
 
+const RECENTLY_CLAIMED = 'recently-claimed';
+
 const TYPES: ReadonlyMap<string, SignedType> = new Map<string, SignedType>([
   ['root', 'root'],
   ['timestamp', 'timestamp'],
@@ -51,7 +53,7 @@ const TYPES: ReadonlyMap<string, SignedType> = new Map<string, SignedType>([
 
 /** Reads the bytes as metadata of the role and holds them against the policy. Throws PolicyError. */
 export function checkSigned(policy: SigningPolicy, role: string, bytes: Uint8Array, now: Date): Signed {
-  const lifetime = policy.lifetimes.get(isBin(role) ? ANY_BIN : role);
+  const lifetime = policy.lifetimes.get(isBin(role) ? ANY_BIN : isPart(role) ? RECENTLY_CLAIMED : role);
   if (lifetime === undefined || role === ANY_BIN) {
     throw new PolicyError('FOREIGN_ROLE', `The role "${role}" is none of this signer's roles.`, role);
   }
@@ -91,6 +93,8 @@ function checkContent({ bins }: SigningPolicy, role: string, signed: Signed): vo
     new PolicyError('FOREIGN_CONTENT', `${role} version ${signed.version} ${what}.`, role, signed.version);
   const name = signed.unrecognizedFields.get(ROLE_NAME_FIELD);
   if (name !== undefined && name !== role) throw foreign('says that it is metadata of another role');
+  if (isPart(role) && (name === undefined || signed.targets.size > 0))
+    throw foreign(`is no part of ${RECENTLY_CLAIMED}, which says its name and lists no targets`);
   if (!isBin(role)) return;
   if (name === undefined) throw foreign(`does not say in ${ROLE_NAME_FIELD} which bin it is`);
   if (signed.delegations !== undefined) throw foreign('delegates, which no bin does');
@@ -100,6 +104,11 @@ function checkContent({ bins }: SigningPolicy, role: string, signed: Signed): vo
       throw foreign('lists a target of another bin');
     }
   }
+}
+
+/** Parts of the list of recently claimed projects, by the beginning of the project's name (PEP 480). */
+function isPart(role: string): boolean {
+  return /^recently-claimed-[a-z0-9-]{1,64}$/.test(role);
 }
 
 function isBin(role: string): boolean {
