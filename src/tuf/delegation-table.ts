@@ -7,33 +7,25 @@ interface PatternEntry {
   readonly order: number;
 }
 
-/** An array of roles, or what has them as rows of text. */
-interface RoleList {
-  values(): Iterable<DelegatedRole>;
-  at(order: number): DelegatedRole | undefined;
-}
-
 /**
  * Finds the delegations that match a path without looking at all of them: hash prefixes by table, patterns by their
  * leading segments without wildcards. Built in one pass over the delegations.
  */
 export class DelegationTable {
-  readonly #roles: RoleList;
+  readonly #roles: readonly DelegatedRole[];
   /** The first role of each prefix; bins share none, so that numbers suffice for tens of thousands of them. */
   readonly #byHashPrefix = new Map<string, number>();
   readonly #furtherByHashPrefix = new Map<string, number[]>();
   readonly #prefixLengths = new Set<number>();
   readonly #byLiteralStart = new Map<string, PatternEntry[]>();
 
-  constructor(roles: RoleList) {
+  constructor(roles: readonly DelegatedRole[]) {
     this.#roles = roles;
-    let order = 0;
-    for (const role of roles.values()) {
+    roles.forEach((role, order) => {
       for (const prefix of role.pathHashPrefixes ?? []) this.#addPrefix(prefix, order);
       for (const pattern of role.paths ?? [])
         push(this.#byLiteralStart, literalStart(pattern), { pattern, order });
-      order++;
-    }
+    });
   }
 
   /** The matching delegations in their order of appearance. */
@@ -50,7 +42,7 @@ export class DelegationTable {
         if (!orders.has(order) && matchesPathPattern(path, pattern)) orders.add(order);
       }
     }
-    return [...orders].sort((a, b) => a - b).map((order) => this.#roles.at(order) as DelegatedRole);
+    return [...orders].sort((a, b) => a - b).map((order) => this.#roles[order] as DelegatedRole);
   }
 
   #addPrefix(prefix: string, order: number): void {

@@ -51,7 +51,12 @@ export class Delegations {
     this.keys = fields.keys;
     this.roles = roles instanceof RoleRows ? roles : fields.roles && byName(roles);
     this.succinctRoles = succinctRoles;
-    this.#search = succinctRoles === undefined ? searchRoles(roles) : searchBins(succinctRoles);
+    this.#search =
+      succinctRoles === undefined
+        ? roles instanceof RoleRows
+          ? searchRows(roles)
+          : searchRoles(roles)
+        : searchBins(succinctRoles);
     this.unrecognizedFields = fields.unrecognizedFields ?? NO_FIELDS;
   }
 
@@ -125,15 +130,22 @@ function byName(roles: readonly DelegatedRole[]): ReadonlyMap<string, DelegatedR
 const SEARCHES_WITHOUT_TABLE = 4;
 
 /** Looks roles up in a table, which is built when paths keep being searched. */
-function searchRoles(roles: readonly DelegatedRole[] | RoleRows) {
+function searchRoles(roles: readonly DelegatedRole[]) {
   let searches = 0;
   let table: DelegationTable | undefined;
   return (path: string, pathHash: string) => {
-    if (searches++ >= SEARCHES_WITHOUT_TABLE)
-      return (table ??= new DelegationTable(roles)).find(path, pathHash);
-    return roles instanceof RoleRows
-      ? roles.matching(pathHash)
-      : roles.filter((role) => role.matches(path, pathHash));
+    if (searches++ < SEARCHES_WITHOUT_TABLE) return roles.filter((role) => role.matches(path, pathHash));
+    return (table ??= new DelegationTable(roles)).find(path, pathHash);
+  };
+}
+
+/** Bins stand in the order of their prefixes. For others that do not, their models are made. */
+function searchRows(rows: RoleRows) {
+  let search: ReturnType<typeof searchRoles> | undefined;
+  return (path: string, pathHash: string) => {
+    if (!rows.isOrdered) return (search ??= searchRoles([...rows.values()]))(path, pathHash);
+    const role = rows.find(pathHash);
+    return role === undefined ? [] : [role];
   };
 }
 

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeCanonicalJson } from './canonical-json.ts';
@@ -11,6 +10,7 @@ import { Metadata } from './metadata.ts';
 import { RowTable } from './row-table.ts';
 import { rowPlacesOf } from './rows.ts';
 import type { RoleRows } from './rows.ts';
+import { targetPathHash } from './sha256.ts';
 import { Snapshot } from './snapshot.ts';
 import { Targets } from './targets.ts';
 
@@ -270,28 +270,55 @@ describe('rows read at once', () => {
     expect(found('bc')).toEqual([]);
     expect(found('2ff')).toEqual(['bin-01']);
     expect(delegations?.roles?.get('bin-00')?.pathHashPrefixes).toEqual(['0a', '1bc']);
-    for (const hash of ['0a5', '1bc', '1bd', 'bc', '2ff', '0', '1b'])
-      expect(delegations?.roles).toSatisfy((roles: RoleRows) =>
-        isDeepStrictEqual(
-          roles.matching(hash.padEnd(64, '0')).map(({ name }) => name),
-          found(hash),
-        ),
-      );
   });
 
-  it('find the same however often they are searched', () => {
-    const names = ['bin-00', 'bin-01', 'bin-02'];
-    const bytes = bins(
-      `[${names.map((name, index) => roleRow(name, `"${index}","e${index}","f"`)).join(',')}]`,
+  it.each([
+    [true, ['"0a"', '"1b","1c"', '"2","3"']],
+    [true, ['"0"', '"1"', '"20"', '"21"', '"3","4","5"', '"ff"']],
+    [true, [`"${'0'.repeat(64)}","${'0'.repeat(63)}1"`, '"1"']],
+    [false, ['"1b"', '"0a"']],
+    [false, ['"1b","1a"']],
+    [false, ['"1"', '"1"']],
+    [false, ['"1"', '"1b"']],
+    [false, ['"1b"', '"1"']],
+    [false, ['"0"', '"2","3"', '"2"']],
+  ])('know whether their prefixes ascend and exclude each other (%s: %s)', (isOrdered, prefixes) => {
+    const rows = readerOf('roles').read(
+      `[${prefixes.map((each, index) => roleRow(`b${index}`, each)).join(',')}]`,
+      0,
     );
-    const delegations = Metadata.fromBytes(bytes, 'targets').signed.delegations;
-    expect(delegations?.roles).toBeInstanceOf(RowTable);
-    for (let path = 0; path < 40; path++) {
-      const found = (): readonly string[] => (delegations?.rolesForTarget(`p/${path}`) ?? []).map(({ name }) => name); // prettier-ignore
-      const fresh =
-        Metadata.fromBytes(bytes, 'targets').signed.delegations?.rolesForTarget(`p/${path}`) ?? [];
-      expect(found()).toEqual(fresh.map(({ name }) => name));
-    }
+    expect((rows?.rows as RoleRows).isOrdered).toBe(isOrdered);
+  });
+
+  it('find the bins that generic values find, whatever the prefixes', () => {
+    const digit = fc.constantFrom('0', '1', 'e', 'f');
+    const prefix = fc.array(digit, { minLength: 1, maxLength: 3 }).map((digits) => digits.join(''));
+    const whole = fc.uniqueArray(prefix, { minLength: 1, maxLength: 8 }).map((all) => all.toSorted());
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.array(fc.array(prefix, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 6 }),
+          whole.map((all) => all.map((one) => [one])),
+        ),
+        fc.array(digit, { minLength: 64, maxLength: 64 }),
+        (rows, digits) => {
+          // prettier-ignore
+          const roles = rows.map((prefixes, index) => roleRow(`b${index}`, prefixes.map((each) => `"${each}"`).join(','))); // prettier-ignore
+          const table = readerOf('roles').read(`[${roles.join(',')}]`, 0)?.rows as RoleRows;
+          const hash = digits.join('');
+          const expected = [...table.values()].filter((role) => role.matches('x', hash));
+          if (table.isOrdered)
+            expect([table.find(hash)].filter((role) => role !== undefined)).toEqual(expected);
+          const { delegations } = Metadata.fromBytes(bins(`[${roles.join(',')}]`), 'targets').signed;
+          for (let search = 0; search < 6; search++) {
+            const pathHash = targetPathHash(`p/${search}`);
+            const wanted = [...table.values()].filter((role) => role.matches('x', pathHash)).map(({ name }) => name); // prettier-ignore
+            expect(delegations?.rolesForTarget(`p/${search}`).map(({ name }) => name)).toEqual(wanted);
+          }
+        },
+      ),
+      { numRuns: 400 },
+    );
   });
 
   it('do not exhaust anything on a role with very many prefixes', () => {

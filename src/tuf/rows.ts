@@ -128,10 +128,14 @@ function literal(text: string): string {
   return text.replace(/[{}[\]]/g, '\\$&');
 }
 
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+
 /** Delegations to bins. */
 export class RoleRows extends RowTable<DelegatedRole> {
   readonly #text: string;
   readonly #starts: readonly number[];
+  #isOrdered: boolean | undefined;
 
   constructor(text: string, starts: readonly number[], fields: RoleFields) {
     super(text, starts, (_text, name, position) => {
@@ -143,19 +147,63 @@ export class RoleRows extends RowTable<DelegatedRole> {
     this.#starts = starts;
   }
 
-  /** The delegations trusted with a path of this hash, in their order. Looks at all of them, but makes no others. */
-  matching(pathHash: string): readonly DelegatedRole[] {
-    const found: DelegatedRole[] = [];
-    this.#starts.forEach((start, index) => {
-      const first = this.#text.indexOf('"', start) + 1 + ROLE_PREFIXES.length;
-      if (isPrefixedBy(pathHash, this.#text, first)) found.push(this.at(index) as DelegatedRole);
-    });
-    return found;
+  /** Whether all prefixes ascend, and none begins another: then a hash has one of them at most. Looked for once. */
+  get isOrdered(): boolean {
+    this.#isOrdered ??= this.#ascend();
+    return this.#isOrdered;
+  }
+
+  /** The delegation trusted with a path of this hash, if {@link isOrdered}. */
+  find(pathHash: string): DelegatedRole | undefined {
+    let low = 0;
+    let high = this.#starts.length;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if (isAbove(pathHash, this.#text, this.#firstPrefix(middle))) high = middle;
+      else low = middle;
+    }
+    return isPrefixedBy(pathHash, this.#text, this.#firstPrefix(low)) ? this.at(low) : undefined;
+  }
+
+  #ascend(): boolean {
+    const text = this.#text;
+    let before = -1;
+    for (let order = 0; order < this.#starts.length; order++) {
+      for (let at = this.#firstPrefix(order); ;) {
+        if (before !== -1 && !isBelow(text, before, at)) return false;
+        before = at;
+        const end = text.indexOf('"', at) + 1;
+        if (text.charCodeAt(end) !== COMMA) break;
+        at = end + 2;
+      }
+    }
+    return true;
+  }
+
+  /** Where the first prefix of this role begins. */
+  #firstPrefix(order: number): number {
+    return this.#text.indexOf('"', this.#starts[order]) + 1 + ROLE_PREFIXES.length;
   }
 }
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
+/** Whether the prefix at `before` comes before that at `after` and does not begin it. */
+function isBelow(text: string, before: number, after: number): boolean {
+  for (let offset = 0; ; offset++) {
+    const unit = text.charCodeAt(before + offset);
+    const other = text.charCodeAt(after + offset);
+    if (unit === QUOTE) return false;
+    if (unit !== other) return unit < other;
+  }
+}
+
+/** Whether the prefix at this position comes behind the hash. */
+function isAbove(pathHash: string, text: string, position: number): boolean {
+  for (let offset = 0; ; offset++) {
+    const unit = text.charCodeAt(position + offset);
+    if (unit === QUOTE) return false;
+    if (unit !== pathHash.charCodeAt(offset)) return unit > pathHash.charCodeAt(offset);
+  }
+}
 
 /** Whether one of the prefixes whose list begins at this position begins the hash. */
 function isPrefixedBy(pathHash: string, text: string, position: number): boolean {
