@@ -274,7 +274,8 @@ describe('a database that was copied in the middle of a publication', () => {
     }
     await publisher.close();
     await settleDatabaseFile(copied);
-    const { db, close } = await openDatabase({ path: copied });
+    const copy = await openDatabase({ path: copied });
+    const { db } = copy;
     const { index, clock, now } = owner;
     expect(await findReservedPublication(db, index.id)).toBeDefined();
     const pinnedRoot = (await store.read('metadata/1.root.json'))!;
@@ -292,7 +293,7 @@ describe('a database that was copied in the middle of a publication', () => {
     expect(rows).toEqual([]);
     const pinned = await StoreClient.pin(owner);
     expect(await pinned.read('packages/flask/flask-2.0.tar.gz')).toBe('flask 2.0');
-    await close();
+    await copy.close();
     await owner.close();
   });
 });
