@@ -88,7 +88,7 @@ async function take(
   const checked = await check(goal, transaction, now, options);
   const verbs = verbsOf(goal, checked);
   for (const verb of verbs) await authorize(db, principal, verb, { index, project });
-  if (checked.missing.length > 0) return { transaction, missing: checked.missing };
+  if (checked.missing.length > 0) return { transaction, missing: distinct(checked.missing) };
   const served = await serveObjects(context, project.name, goal, checked);
   try {
     const journalId = await writeTransaction(db, async (tx) => {
@@ -103,6 +103,12 @@ async function take(
     await takeBack(context, served);
     throw error;
   }
+}
+
+/** The owners before and those after are often the same people. */
+function distinct(counts: readonly SignatureCount[]): readonly SignatureCount[] {
+  const texts = new Set(counts.map((count) => JSON.stringify(count)));
+  return [...texts].map((text) => JSON.parse(text) as SignatureCount);
 }
 
 async function check(
@@ -227,12 +233,14 @@ async function serveObjects(
   const objects = new StagedObjects(context.store, context.index.name);
   const served: { file: StoredFile; keys: readonly string[] }[] = [];
   try {
-    for (const staged of [
-      ...goal.published.map(({ staged: row }) => row),
-      ...wheelsListed(project, goal, checked),
-    ]) {
-      const file = { project, filename: staged.filename, sha256: staged.sha256 };
+    for (const { staged } of goal.published) {
+      const file = storedFile(project, staged);
       served.push({ file, keys: await objects.serve(file) });
+    }
+    for (const staged of wheelsListed(project, goal, checked)) {
+      const file = storedFile(project, staged);
+      served.push({ file, keys: await objects.serve(file) });
+      served.push({ file, keys: await objects.servePlainMetadata(file) });
     }
   } catch (error) {
     await takeBack(context, served);
@@ -242,6 +250,10 @@ async function serveObjects(
     });
   }
   return served;
+}
+
+function storedFile(project: string, { filename, sha256 }: StagedFileRow): StoredFile {
+  return { project, filename, sha256 };
 }
 
 /** Staged wheels that a builder lists now, before they stand on the page. */
@@ -274,7 +286,5 @@ async function forgetStaged(
 ): Promise<void> {
   const objects = new StagedObjects(store, index.name);
   for (const { staged } of published)
-    await objects
-      .remove({ project, filename: staged.filename, sha256: staged.sha256 })
-      .catch(() => undefined);
+    await objects.remove(storedFile(project, staged)).catch(() => undefined);
 }

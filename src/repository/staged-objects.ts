@@ -51,6 +51,12 @@ export class StagedObjects {
     return made;
   }
 
+  /** Core metadata under its plain name, which the publisher gives to files that stand on a page only; the keys that were not there before. */
+  async servePlainMetadata(file: StoredFile): Promise<readonly string[]> {
+    const to = this.#tree.plain(pathsOf(file)[1]);
+    return (await this.#store.copy(this.keys(file)[1], to)) === 'created' ? [to] : [];
+  }
+
   /** Absent is fine. */
   async remove(file: StoredFile): Promise<void> {
     for (const key of this.keys(file)) await this.#store.remove(key);

@@ -185,7 +185,7 @@ export const ENDPOINT_CLASSES: Readonly<Record<string, string>> = {
   testWebhook: 'index admin',
   listWebhookDeliveries: 'index admin',
   retryWebhook: 'index admin',
-  getClaim: 'project read',
+  getClaim: 'project upload',
   publishTransaction: 'project upload',
   listStagedFiles: 'project upload',
   getStagedFile: 'project upload',

@@ -16,7 +16,6 @@ import { takeTransaction } from '../../registry/transaction.ts';
 import { endpoint, fileAnswer, type Endpoint, type EndpointCall } from './endpoint.ts';
 
 const PROJECT = '/api/v1/projects/{project}';
-const READ = { on: 'project', verb: 'read' } as const;
 const UPLOAD = { on: 'project', verb: 'upload' } as const;
 const OWN = { on: 'project', verb: 'own' } as const;
 /** Bytes of a transaction: the signed metadata of a project with thousands of files. */
@@ -202,7 +201,8 @@ export const CLAIM_ENDPOINTS: readonly Endpoint[] = [
     path: `${PROJECT}/claim`,
     name: 'getClaim',
     summary: 'Who signs for a project, and what the next signature builds on.',
-    policy: READ,
+    // Not for every reader: a project that is staged for the first time is nobody else's business yet.
+    policy: UPLOAD,
     response: claim,
     handle: (call) => describeClaim(call.context, call.project()),
   }),

@@ -1,0 +1,253 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Developer, type Release } from '../../test/support/developer.ts';
+import { newSigner } from '../../test/support/index-fixture.ts';
+import { ServerFixture, type Answer } from '../../test/support/server-fixture.ts';
+import { makeSdist, makeWheel } from '../../test/tools/distribution.ts';
+import type { Owners } from '../claims/owners.ts';
+import { setIndexRole, setProjectRole } from '../db/members.ts';
+import { findProject } from '../db/projects.ts';
+import { findTargets } from '../db/targets.ts';
+import { insertUser } from '../db/users.ts';
+import type { Signer } from '../tuf/signer.ts';
+
+let server: ServerFixture;
+let owner: Developer;
+const alice = newSigner();
+const bob = newSigner();
+
+beforeAll(async () => {
+  server = await ServerFixture.start();
+  owner = new Developer(
+    server,
+    await server.issue({ verbs: ['read', 'upload', 'own', 'maintain', 'admin'] }),
+  );
+});
+afterAll(() => server.close());
+
+function ownersOf(signers: readonly Signer[], threshold = 1): Owners {
+  return { keys: signers.map(({ key }) => key), threshold };
+}
+
+const sdist = (name: string, version = '1.0') => makeSdist({ name, version });
+
+/** A claimed project with one file. */
+async function claimed(name: string, signers: readonly Signer[] = [alice], more: Partial<Release> = {}) {
+  const file = sdist(name);
+  expect((await owner.stage(file)).status).toBe(202);
+  const answer = await owner.publish(name, { files: [file], owners: ownersOf(signers), signers, ...more });
+  expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('"published"')]);
+  return file;
+}
+
+const problem = ({ status, text }: Answer) => ({ status, ...(JSON.parse(text) as object) });
+
+/** Everything that is stored: the same before and after means that nothing was. */
+async function everything(): Promise<object> {
+  const { db } = server.index;
+  const counts: Record<string, number> = {};
+  for (const table of [
+    'files',
+    'releases',
+    'journal',
+    'signed_roles',
+    'claims',
+    'audit_log',
+    'proposals',
+    'staged_files',
+  ] as const) {
+    const row = await db
+      .selectFrom(table)
+      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow();
+    counts[table] = Number(row.count);
+  }
+  const { keys, temporary } = await server.leftovers();
+  return { counts, keys, temporary };
+}
+
+describe('staging', () => {
+  it('keeps a file where nobody but the people of the project sees it, with every check of an upload', async () => {
+    const file = sdist('staged');
+    const answer = await owner.stage(file);
+    expect([answer.status, answer.text]).toEqual([202, expect.stringContaining('is staged, not public')]);
+    expect(answer.reason).toContain('is staged, not public');
+    expect((await owner.stage(file)).status).toBe(202);
+    for (const path of [
+      `/packages/staged/${file.filename}`,
+      '/simple/staged/',
+      `/private/staged/packages/staged/${file.filename}`,
+    ])
+      expect([path, (await server.get(path)).status]).toEqual([path, 404]);
+    expect((await server.get('/simple/')).text).not.toContain('staged');
+    const { keys } = await server.leftovers();
+    expect(keys.filter((key) => key.includes('staged'))).toEqual([]);
+    const { files } = JSON.parse((await owner.api('GET', 'staged/staged')).text) as { files: object[] };
+    expect(files).toMatchObject([{ filename: file.filename, size: file.bytes.length, version: '1.0' }]);
+    const bytes = await owner.api('GET', `staged/staged/${file.filename}`);
+    expect([bytes.status, bytes.body.equals(Buffer.from(file.bytes))]).toEqual([200, true]);
+    expect(bytes.headers['cache-control']).toBe('private, no-store');
+    const stranger = new Developer(server, await server.issue({ verbs: ['read'] }));
+    for (const path of ['staged/staged', `staged/staged/${file.filename}`, 'staged/proposals'])
+      expect((await stranger.api('GET', path)).status).toBe(403);
+    expect((await owner.stage({ ...file, bytes: Buffer.from('no archive') })).status).toBe(400);
+  });
+
+  it('never holds two contents under one name until the first is thrown away', async () => {
+    const first = makeSdist({ name: 'twice', version: '1.0' });
+    const second = makeSdist({ name: 'twice', version: '1.0', build: 'other' });
+    expect(first.bytes).not.toEqual(second.bytes);
+    await owner.stage(first);
+    const refused = await owner.stage(second);
+    expect([refused.status, refused.reason]).toEqual([400, expect.stringMatching(/^File already exists/)]);
+    expect((await owner.api('DELETE', `twice/staged/${first.filename}`)).status).toBe(204);
+    expect((await owner.api('GET', `twice/staged/${first.filename}`)).status).toBe(404);
+    expect((await owner.stage(second)).status).toBe(202);
+  });
+
+  it('is refused for what CI uploads until an owner switches it on, and says how', async () => {
+    await claimed('legacy');
+    const next = sdist('legacy', '2.0');
+    const refused = await server.upload(next);
+    expect(refused.status).toBe(403);
+    for (const text of [refused.reason, refused.text]) expect(text).toContain('rind staging on legacy');
+    const uv = await server.upload(next, { 'User-Agent': 'uv/0.9' });
+    expect(problem(uv)).toMatchObject({ status: 403, code: 'CLAIMED_PROJECT' });
+    expect((await owner.api('PUT', 'legacy/staging', { on: true })).text).toContain('true');
+    expect((await server.upload(next)).status).toBe(202);
+    const answer = await owner.publish('legacy', { files: [next], signers: [alice] });
+    expect(problem(answer)).toMatchObject({ status: 200, state: 'published' });
+    expect((await server.get(`/packages/legacy/${next.filename}`)).status).toBe(200);
+    expect((await server.upload(next)).status).toBe(200);
+    expect((await owner.api('GET', 'legacy/staged')).text).toBe('{"files":[]}\n');
+    expect((await owner.api('PUT', 'staged/staging', { on: true })).status).toBe(409);
+  });
+
+  it('takes files of trusted publishing, and publishes none for it', async () => {
+    await claimed('workflow');
+    await owner.api('PUT', 'workflow/staging', { on: true });
+    const project = await findProject(server.index.db, server.index.index.id, 'workflow');
+    const token = await server.issue({
+      verbs: ['upload'],
+      projectIds: [project?.id ?? 0],
+      oidc: { issuer: 'https://issuer.test', subject: 'repo:workflow' },
+    });
+    const ci = new Developer(server, token);
+    const file = sdist('workflow', '2.0');
+    expect((await ci.stage(file)).status).toBe(202);
+    const before = await everything();
+    const transaction = await owner.sign('workflow', { files: [file], signers: [alice] });
+    for (const body of [transaction, { ...transaction, cosign: true }])
+      expect(problem(await ci.api('POST', 'workflow/transaction', body))).toMatchObject({
+        status: 403,
+        detail: expect.stringContaining('Trusted publishing stages') as string,
+      });
+    expect(await everything()).toEqual(before);
+  });
+});
+
+describe('a claimed project', () => {
+  it('leaves the bins and is delegated in one snapshot, and its state is told', async () => {
+    const file = await claimed('moved');
+    const { text } = await owner.api('GET', 'moved/claim');
+    expect(JSON.parse(text)).toMatchObject({
+      project: 'moved',
+      state: 'recently-claimed',
+      owners: { keyids: [alice.key.keyId], threshold: 1 },
+      wishedOwners: { keyids: [alice.key.keyId] },
+      roles: { 'project-moved': 1 },
+      staging: false,
+      waiting: false,
+    });
+    const path = `packages/moved/${file.filename}`;
+    expect((await findTargets(server.index.db, server.index.index.id, [path])).get(path)).toMatchObject({
+      isClaimed: true,
+    });
+    expect((await server.get(`/${path}`)).body.equals(Buffer.from(file.bytes))).toBe(true);
+    expect((await server.get(`/${path}.metadata`)).status).toBe(200);
+    const unclaimed = JSON.parse((await owner.api('GET', 'staged/claim')).text) as object;
+    expect(unclaimed).toMatchObject({ state: 'unclaimed', owners: null, roles: {}, claimedAt: null });
+  });
+
+  it('that was there before is claimed with the files that it has', async () => {
+    const [first, second] = [sdist('older'), sdist('older', '2.0')];
+    for (const file of [first, second]) expect((await server.upload(file)).status).toBe(200);
+    const before = await owner.page('older');
+    const answer = await owner.publish('older', { owners: ownersOf([alice, bob]), signers: [alice, bob] });
+    expect(problem(answer)).toMatchObject({ status: 200, state: 'published' });
+    expect(await owner.page('older')).toEqual(before);
+    const third = makeWheel({ name: 'older', version: '3.0' });
+    await owner.stage(third);
+    expect((await owner.publish('older', { files: [third], signers: [bob] })).status).toBe(200);
+    expect((await owner.page('older')).files.map(({ filename }) => filename)).toContain(third.filename);
+  });
+
+  it('changes by signatures only: yank, delete, status and retention of the index are refused', async () => {
+    const { filename } = await claimed('sealed');
+    const before = await everything();
+    for (const [method, path, body] of [
+      ['POST', 'releases/1.0/yank', {}],
+      ['DELETE', 'releases/1.0/yank'],
+      ['POST', `files/${filename}/yank`, {}],
+      ['DELETE', `files/${filename}`],
+      ['DELETE', 'releases/1.0'],
+      ['DELETE', ''],
+      ['PUT', 'status', { status: 'archived' }],
+      ['PUT', 'status', { status: 'quarantined' }],
+      ['POST', 'retention', {}],
+    ] as const) {
+      const answer = await owner.api(method, `sealed${path === '' ? '' : `/${path}`}`, body);
+      expect([path, problem(answer)]).toMatchObject([
+        path,
+        { status: 403, code: 'CLAIMED_PROJECT', detail: expect.stringContaining('rind publish') as string },
+      ]);
+    }
+    expect(await everything()).toEqual(before);
+    const changes = [
+      { kind: 'yank', filename, reason: 'broken' },
+      { kind: 'status', status: 'deprecated', reason: 'use other' },
+    ] as const;
+    expect((await owner.publish('sealed', { changes, signers: [alice] })).status).toBe(200);
+    expect(await owner.page('sealed')).toMatchObject({
+      status: 'deprecated',
+      statusReason: 'use other',
+      files: [{ yanked: 'broken' }],
+    });
+    const away = [
+      { kind: 'unyank', filename },
+      { kind: 'remove', filename },
+      { kind: 'status', status: 'active', reason: null },
+    ] as const;
+    expect((await owner.publish('sealed', { changes: away, signers: [alice] })).status).toBe(200);
+    expect(await owner.page('sealed')).toEqual({ name: 'sealed', files: [] });
+    expect((await server.get(`/packages/sealed/${filename}`)).status).toBe(404);
+    const again = await owner.stage(sdist('sealed'));
+    expect([again.status, again.text]).toEqual([400, expect.stringContaining('never used twice')]);
+  });
+
+  it('is published to by maintainers, and claimed or re-keyed by owners only', async () => {
+    const { db, index, now } = server.index;
+    await claimed('shared');
+    await server.upload(sdist('free'));
+    const id = async (name: string) => (await findProject(db, index.id, name))?.id ?? 0;
+    const user = await insertUser(db, { name: 'maintainer', password: undefined, isAdmin: false, now });
+    await setIndexRole(db, { indexId: index.id, userId: user.id, role: 'reader', now });
+    for (const name of ['shared', 'free'])
+      await setProjectRole(db, { projectId: await id(name), userId: user.id, role: 'maintainer', now });
+    const token = await server.issue({ verbs: ['read', 'upload', 'own'], userId: user.id });
+    const maintainer = new Developer(server, token);
+    const next = sdist('shared', '2.0');
+    expect((await maintainer.stage(next)).status).toBe(202);
+    expect((await maintainer.publish('shared', { files: [next], signers: [alice] })).status).toBe(200);
+    const before = await everything();
+    const rekeyed = { owners: ownersOf([alice, bob]), signers: [alice, bob] };
+    for (const project of ['shared', 'free'])
+      expect(problem(await maintainer.publish(project, rekeyed))).toMatchObject({
+        status: 403,
+        code: 'NOT_PERMITTED',
+      });
+    const foreign = await owner.sign('legacy', { signers: [alice], renews: true });
+    expect((await maintainer.api('POST', 'legacy/transaction', foreign)).status).toBe(403);
+    expect(await everything()).toEqual(before);
+    expect((await owner.publish('shared', rekeyed)).status).toBe(200);
+  });
+});
