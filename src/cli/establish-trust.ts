@@ -11,11 +11,11 @@ import {
   TrustStoreError,
   type TrustedIndex,
 } from '../proxy/trust-store.ts';
-import { readSelfSignedRoot, type SelfSignedRoot } from '../proxy/trusted-root.ts';
+import { readSelfSignedRoot, TrustedRootError, type SelfSignedRoot } from '../proxy/trusted-root.ts';
 import { DownloadError } from '../tuf/download-error.ts';
 import { RepositoryError } from '../tuf/errors.ts';
 import type { Fetcher } from '../updater/fetcher.ts';
-import { openFetcher, openTrustStore, openUpdater } from './open-index.ts';
+import { openFetchers, openTrustStore, openUpdater } from './open-index.ts';
 import { RefusalError } from './refusal-error.ts';
 
 /**
@@ -32,7 +32,7 @@ export async function establishTrust(
   path: string,
   roots: readonly Uint8Array[] = [],
 ): Promise<TrustedIndex> {
-  const fetcher = openFetcher(setting.url);
+  const fetcher = openFetchers([setting.url, ...setting.mirrors]);
   try {
     const users = await openTrustStore().get(setting.url);
     if (users === undefined) return await committedTrust(setting, roots, fetcher);
@@ -53,7 +53,7 @@ export async function establishTrust(
 }
 
 async function committedTrust(
-  { url, rootSha256 }: IndexSetting,
+  { url, mirrors, rootSha256 }: IndexSetting,
   roots: readonly Uint8Array[],
   fetcher: Fetcher,
 ): Promise<TrustedIndex> {
@@ -61,16 +61,34 @@ async function committedTrust(
   const known = await store.get(url);
   if (known !== undefined) return known;
   const given = await givenRoot(roots, rootSha256);
-  const root = given ?? (await findCommittedRoot(fetcher, url, rootSha256));
+  const root = given ?? (await findRoot(fetcher, [url, ...mirrors], rootSha256));
   try {
     return await store.add({ url, origin: 'fingerprint', root }, async (draft) => {
-      if (given === undefined) await (await openUpdater(draft, fetcher))().refresh();
+      if (given === undefined) await (await openUpdater({ ...draft, mirrors }, fetcher))().refresh();
     });
   } catch (error) {
     // Another process was faster.
     if (error instanceof TrustStoreError && error.code === 'already-trusted') return store.choose(url);
     throw error;
   }
+}
+
+/** From the first source that has it: its sha256 is what is trusted. Otherwise the first thing that went wrong. */
+async function findRoot(
+  fetcher: Fetcher,
+  sources: readonly string[],
+  rootSha256: string,
+): Promise<SelfSignedRoot> {
+  const failures: unknown[] = [];
+  for (const url of sources) {
+    try {
+      return await findCommittedRoot(fetcher, url, rootSha256);
+    } catch (error) {
+      if (!(error instanceof DownloadError || error instanceof TrustedRootError)) throw error;
+      failures.push(error);
+    }
+  }
+  throw failures[0];
 }
 
 /** Trust by a committed sha256 is kept apart from the user's, and from that of every other sha256. */

@@ -9,7 +9,7 @@ import { cleanEnvironment } from '../tools/process.ts';
 import { createVirtualEnvironment, pythonTools } from '../tools/python-tools.ts';
 import { buildRind, scratchFolder } from '../tools/rind-program.ts';
 import { whenAvailable } from '../tools/unavailable.ts';
-import { CleanClient, served } from './clean-client.ts';
+import { CleanClient, fingerprintOf, served } from './clean-client.ts';
 
 const tools = whenAvailable(pythonTools);
 const DEMO = makeWheel({ name: 'demo', version: '1.0', requires: ['acme-core'] });
@@ -92,6 +92,34 @@ describe('rind mirror', () => {
     expect(forced.stderr).toContain('tampered');
     expect((await client.run(['mirror', index.url, folder, '--recheck'])).code).toBe(0);
     expect((await reader.run([...pip, '--force-reinstall'])).code).toBe(0);
+  });
+
+  it('stands in for an index that is away, and what it gave once is there without any network', async () => {
+    const [client, folder] = [await trustingClient(), join(scratch.path, 'stand-in')];
+    expect((await client.run(['mirror', index.url, folder])).code).toBe(0);
+    const reader = await CleanClient.create(join(scratch.path, 'away'), tools.value.bin);
+    const url = await serve(folder);
+    await writeFile(
+      join(reader.home, 'pyproject.toml'),
+      `[[tool.rind.index]]\nname = "away"\nurl = "http://127.0.0.1:9/"\nmirrors = ["${url}"]\nroot-sha256 = "${await fingerprintOf(index)}"\n`,
+    );
+    const bin = await createVirtualEnvironment(join(reader.home, 'venv'), { withPip: false });
+    const pip = [
+      'pip',
+      '--python',
+      join(bin, 'python'),
+      'install',
+      '--force-reinstall',
+      '--no-cache-dir',
+      'demo',
+    ];
+    expect(await reader.run(pip)).toMatchObject({ code: 0 });
+    for (const server of servers.splice(0)) server.kill();
+    const offline = await reader.run(pip);
+    expect(offline).toMatchObject({ code: 0, stderr: expect.stringContaining('cannot be reached') });
+    const asked = await reader.run(['pip', '--offline', ...pip.slice(1)]);
+    expect(asked).toMatchObject({ code: 0, stderr: expect.stringContaining('is not asked') });
+    expect((await reader.run([...pip.slice(0, -1), 'claimed'])).code).toBe(1);
   });
 
   it('leaves the snapshot before when the index shows something forged, and goes on later', async () => {

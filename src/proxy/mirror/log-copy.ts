@@ -21,6 +21,7 @@ export async function copyLog(
   timestamp: Timestamp,
   folder: TreeFolder,
   fetch: (path: string, maxLength: number) => Promise<Uint8Array>,
+  isAnew = false,
 ): Promise<number> {
   const commitment = logCommitment(timestamp);
   if (commitment === undefined) return 0;
@@ -32,7 +33,7 @@ export async function copyLog(
       { length: Math.min(AT_ONCE, size - first + 1) },
       (_, offset) => first + offset,
     );
-    const entries = await Promise.all(numbers.map((seq) => obtain(logEntryPath(seq), folder, fetch)));
+    const entries = await Promise.all(numbers.map((seq) => obtain(logEntryPath(seq), folder, fetch, isAnew)));
     for (const entry of entries) {
       const { tree: next, tiles } = tree.append(leafHash(entry));
       tree = next;
@@ -46,6 +47,8 @@ export async function copyLog(
     }
   }
   if (size > 0 && tree.head.root !== root) {
+    // What is kept here may be what is damaged.
+    if (!isAnew) return copyLog(timestamp, folder, fetch, true);
     throw new VerdictError(
       'fork',
       `The entries of the log do not give the root that timestamp ${timestamp.version} names`,
@@ -60,8 +63,9 @@ async function obtain(
   path: string,
   folder: TreeFolder,
   fetch: (path: string, maxLength: number) => Promise<Uint8Array>,
+  isAnew: boolean,
 ): Promise<Uint8Array> {
-  const known = await folder.read(path);
+  const known = isAnew ? undefined : await folder.read(path);
   if (known !== undefined) return known;
   const bytes = await fetch(path, MAX_ENTRY);
   await folder.write(path, bytes);
@@ -70,5 +74,7 @@ async function obtain(
 
 async function writeTile(tile: Tile, folder: TreeFolder): Promise<void> {
   const path = tilePath(tile);
-  if (!(await folder.has(path, tile.hashes.length))) await folder.write(path, tile.hashes);
+  const present = await folder.read(path);
+  if (present === undefined || Buffer.compare(present, tile.hashes) !== 0)
+    await folder.write(path, tile.hashes);
 }
