@@ -24,6 +24,7 @@ export type AuditAction =
   | 'project.retention'
   | 'release.promote'
   | 'claim.add'
+  | 'claim.empty'
   | 'claim.propose'
   | 'claim.publish'
   | 'claim.staging'

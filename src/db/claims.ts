@@ -158,6 +158,29 @@ export async function latestSignedRoles(
   return found;
 }
 
+/** The bytes of a version that a developer signed, while they are kept. */
+export async function findSignedRole(
+  db: Executor,
+  indexId: number,
+  role: string,
+  version: number,
+): Promise<Uint8Array | undefined> {
+  const row = await db
+    .selectFrom('signed_roles')
+    .select('bytes')
+    .where('index_id', '=', indexId)
+    .where('role', '=', role)
+    .where('version', '=', version)
+    .executeTakeFirst();
+  return row?.bytes;
+}
+
+/** Takes away every claim of an index and what was signed for it: for a database that is built anew from the published tree. */
+export async function forgetClaims(tx: Executor, indexId: number): Promise<void> {
+  await tx.deleteFrom('signed_roles').where('index_id', '=', indexId).execute();
+  await tx.deleteFrom('claims').where('index_id', '=', indexId).execute();
+}
+
 /** Drops the versions that a public one has replaced; their objects stay until they are collected. */
 export async function forgetReplacedRoles(tx: Executor, publicationId: number): Promise<void> {
   // Between 'project-' and 'project.' are all roles of projects and no bin.

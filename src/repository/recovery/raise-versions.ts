@@ -1,3 +1,5 @@
+import { claimListOf } from '../../claims/claim-lists.ts';
+import { parseProjectRoleName } from '../../claims/names.ts';
 import { submitOfflineBundle } from '../../db/offline-bundles.ts';
 import { reserveForeignVersions } from '../../db/foreign-versions.ts';
 import { releaseHold } from '../../db/publication-holds.ts';
@@ -37,9 +39,11 @@ export async function raiseVersions(options: {
   const old = await readOfflineRoles(store, tree, new Map(rows.map((row) => [row.role, row])));
   const { root, targets, bins } = bundle.roles;
   requireReplacedKeys(old, new OfflineRoles(root, targets, bins), []);
-  const offline = new Set(['root', 'targets', 'claimed', 'bins']);
+  const offline = new Set(['root', 'targets', 'bins']);
+  const isOnline = (role: string) =>
+    !offline.has(role) && claimListOf(role) !== 'claimed' && parseProjectRoleName(role) === undefined;
   const floors = rows
-    .filter(({ role }) => !offline.has(role))
+    .filter(({ role }) => isOnline(role))
     .map(({ role, version }) => ({
       role,
       version: version + RAISED_BY,

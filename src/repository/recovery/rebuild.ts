@@ -1,3 +1,4 @@
+import { parseProjectRoleName } from '../../claims/names.ts';
 import {
   abandonOpenPublication,
   adoptPublication,
@@ -25,6 +26,7 @@ import { RecoveryError } from './errors.ts';
 import { ensureGoodObject } from './good-object.ts';
 import { readGoodPage, restoreProject, type GoodProjectContext } from './good-project.ts';
 import type { PublishedSource } from './published-source.ts';
+import { ClaimsOfTree } from './published-claims-rows.ts';
 import { readPublishedLog, recordPublishedLog, writePublishedLog } from './published-log.ts';
 import { walkPublished, type PublishedRole, type PublishedState } from './published-walk.ts';
 
@@ -80,6 +82,7 @@ class Rebuild {
   readonly #context: GoodProjectContext;
   readonly #roles: ReservedRole[] = [];
   readonly #problems: string[] = [];
+  readonly #claims = new ClaimsOfTree();
   readonly #seen = new Set<string>();
   #files = 0;
   #targets = 0;
@@ -91,9 +94,36 @@ class Rebuild {
     this.#context = { db, store, tree: this.#tree, indexId: index.id, source, now };
   }
 
-  async takeRole(role: PublishedRole, { targets }: Targets): Promise<void> {
+  async takeRole(role: PublishedRole, signed: Targets): Promise<void> {
     await this.#takeMetadata(role);
-    const entries = [...targets.values()].map(entryOf);
+    const project = this.#claims.take(role, signed);
+    const isClaimed = project !== undefined;
+    const entries = [...signed.targets.values()].map((target) => ({ ...entryOf(target), isClaimed }));
+    await this.#takeEntries(isClaimed ? entries : entries.filter(({ path }) => !this.#isHidden(role, path)));
+    if (parseProjectRoleName(role.role)?.kind === 'wheels') await this.#takeBuilt(entries);
+  }
+
+  /** Whether a target of a bin is one of a claimed project, which no client looks for there. */
+  #isHidden({ role }: PublishedRole, path: string): boolean {
+    const parsed = parseIndexPath(path);
+    if (parsed?.project === undefined || this.#claims.listOf(parsed.project) === undefined) return false;
+    this.#problems.push(`${path} is listed by ${role}, but its project is claimed; it is left out.`);
+    return true;
+  }
+
+  /** Wheels that a builder lists may not stand on the page yet. */
+  async #takeBuilt(entries: readonly TargetEntry[]): Promise<void> {
+    const { store, source } = this.#options;
+    for (const { path, length, sha256 } of entries) {
+      const key = this.#tree.hashed(path, sha256);
+      const expected = { length, sha256, maxLength: length };
+      if ((await ensureGoodObject(store, key, expected, source, targetFileName(path, sha256))) === undefined)
+        this.#problems.push(`${path} is signed, but its bytes are nowhere.`);
+      else await store.copy(key, this.#tree.plain(path));
+    }
+  }
+
+  async #takeEntries(entries: readonly (TargetEntry & { readonly isClaimed: boolean })[]): Promise<void> {
     await writeTransaction(this.#options.db, (tx) => putTargets(tx, this.#options.index.id, entries));
     this.#targets += entries.length;
     for (const entry of entries) await this.#takeTarget(entry);
@@ -197,6 +227,8 @@ class Rebuild {
       const id = await adoptPublication(tx, index.id, publication, now);
       await reserveForeignVersions(tx, index.id, [...older, ...floors], now);
       await settleSerials(tx, index.id, id);
+      for (const project of await this.#claims.write(tx, index.id, now))
+        this.#problems.push(`${project} is claimed, but nothing of it could be brought back.`);
       if (log !== undefined) await recordPublishedLog(tx, index.id, id, log);
       await releaseHold(tx, index.id, 'backup');
     });

@@ -1,0 +1,225 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ownersFor, signProject } from '../../test/support/claimed-fixture.ts';
+import { equivocations, FaultPlan, faultStore } from '../../test/support/fault-store.ts';
+import { IndexFixture, newSigner } from '../../test/support/index-fixture.ts';
+import { StoreClient } from '../../test/support/store-client.ts';
+import { claimListRole, claimLists, type ClaimedProject } from '../claims/claim-lists.ts';
+import { findClaim } from '../db/claims.ts';
+import { findOfflineBundle, submitOfflineBundle } from '../db/offline-bundles.ts';
+import { findProject } from '../db/projects.ts';
+import { findRole } from '../db/roles.ts';
+import { writeTransaction } from '../db/transactions.ts';
+import { MemoryStore } from '../storage/memory-store.ts';
+import { Metadata, signMetadata } from '../tuf/metadata.ts';
+import { fsck } from './fsck.ts';
+import type { Publisher } from './publisher.ts';
+
+const FILE = 'packages/flask/flask-1.0.tar.gz';
+const [owner, second] = [newSigner(), newSigner()];
+let fixture: IndexFixture;
+let publisher: Publisher;
+let client: StoreClient;
+
+async function begin(options: Parameters<typeof IndexFixture.open>[0] = {}): Promise<void> {
+  fixture = await IndexFixture.open(options);
+  fixture.bins = 4;
+  await fixture.createRepository();
+  publisher = await fixture.startedPublisher();
+  for (const name of ['flask', 'django', 'click']) await fixture.upload(name, '1.0');
+  const both = ownersFor([owner, second], 2);
+  await signProject(fixture, 'flask', { owners: [owner, second], wished: both });
+  await signProject(fixture, 'click', { owners: [owner] });
+  await publisher.publishOnce();
+  client = await StoreClient.pin(fixture);
+  expect(await client.read(FILE)).toBe('flask 1.0');
+}
+beforeEach(() => begin());
+afterEach(async () => {
+  await publisher.close();
+  await fixture.close();
+});
+
+/** The claimed list that the administrators sign, as a bundle that waits. */
+async function submitClaimed(
+  projects: readonly ClaimedProject[],
+  change: (role: string, bytes: Uint8Array) => Uint8Array | undefined = (_, bytes) => bytes,
+): Promise<string> {
+  const { db, index, now, offline } = fixture;
+  const { signers, threshold } = offline.claimed;
+  const version = ((await findRole(db, index.id, 'claimed'))?.version ?? 0) + 1;
+  const common = { version, expires: new Date(now.getTime() + 300 * 86_400_000) };
+  const keys = { keys: signers.map(({ key }) => key), threshold };
+  const roles = await Promise.all(
+    [...claimLists('claimed', projects, keys)].map(async ([role, delegations]) => {
+      const bytes = (await signMetadata(claimListRole(role, delegations, common), signers)).toBytes();
+      return { role, version, bytes: change(role, bytes) };
+    }),
+  );
+  const event = `event ${version}`;
+  await writeTransaction(db, (tx) =>
+    submitOfflineBundle(tx, {
+      indexId: index.id,
+      event,
+      roles: roles.flatMap((role) => (role.bytes === undefined ? [] : [{ ...role, bytes: role.bytes }])),
+      now,
+    }),
+  );
+  return event;
+}
+
+const publishAll = async () => {
+  while ((await publisher.publishOnce()) !== undefined);
+};
+const bundle = (event: string) => findOfflineBundle(fixture.db, fixture.index.id, event);
+const flask = { project: 'flask', owners: ownersFor([owner, second], 2) };
+const claimRow = async (name: string) =>
+  findClaim(fixture.db, (await findProject(fixture.db, fixture.index.id, name))?.id ?? 0);
+const textOf = async (role: string) => {
+  const version = (await findRole(fixture.db, fixture.index.id, role))?.version;
+  return Buffer.from((await fixture.store.read(fixture.tree.metadata(role, version))) ?? []).toString();
+};
+
+describe('a claimed list that the administrators signed', () => {
+  it('takes its projects out of recently-claimed in the same snapshot, and their threshold takes effect', async () => {
+    expect(await textOf('recently-claimed')).toContain('project-flask');
+    const event = await submitClaimed([flask]);
+    await publisher.publishOnce();
+    expect((await bundle(event))?.state).toBe('published');
+    expect(await textOf('claimed')).toContain('project-flask');
+    expect(await textOf('recently-claimed')).not.toContain('project-flask');
+    expect(await textOf('recently-claimed')).toContain('project-click');
+    const snapshots = [...(await fixture.objects('metadata/'))].filter(
+      ([key, text]) => key.includes('snapshot') && text.includes('"claimed.json":{"hashes"'),
+    );
+    const bound = snapshots.map(([, text]) => ({
+      claimed: /"claimed.json":\{[^}]*\},"length":\d+,"version":(\d+)/.exec(text)?.[1],
+      recently: /"recently-claimed.json":\{"version":(\d+)/.exec(text)?.[1],
+    }));
+    expect(bound.at(-1)).toEqual({ claimed: '2', recently: '3' });
+    expect(bound.some(({ claimed, recently }) => (claimed === '2') !== (recently === '3'))).toBe(false);
+    expect(await client.read(FILE)).toBe('flask 1.0');
+    expect(await claimRow('flask')).toMatchObject({ state: 'claimed', moved_at: fixture.now.toISOString() });
+    expect((await claimRow('click'))?.state).toBe('recently-claimed');
+    // From now on one of the two keys is not enough.
+    await fixture.upload('flask', '1.1');
+    await signProject(fixture, 'flask', { owners: [owner], wished: flask.owners });
+    await publisher.publishOnce();
+    expect(String(publisher.heldBack[0]?.error)).toMatch(/not signed by a threshold/);
+    await signProject(fixture, 'flask', { owners: [owner, second], wished: flask.owners });
+    await publishAll();
+    expect(await client.read('packages/flask/flask-1.1.tar.gz')).toBe('flask 1.1');
+    expect((await fsck(fixture)).findings).toEqual([]);
+  });
+
+  it('gives back to the bins what it delegates no more', async () => {
+    await submitClaimed([flask]);
+    await publishAll();
+    fixture.advance(1);
+    await submitClaimed([]);
+    await publishAll();
+    expect(await claimRow('flask')).toBeUndefined();
+    expect(await client.read(FILE)).toBe('flask 1.0');
+    await fixture.upload('flask', '2.0');
+    await publishAll();
+    expect(await client.read('packages/flask/flask-2.0.tar.gz')).toBe('flask 2.0');
+    expect((await fsck(fixture)).findings).toEqual([]);
+  });
+
+  it('may come in parts, which are verified and published with it', async () => {
+    const many: ClaimedProject[] = [flask];
+    for (let number = 0; number < 90; number++) {
+      const name = `${'xyz'[number % 3]}${number}`;
+      await fixture.upload(name, '1');
+      const signers = [newSigner()];
+      await signProject(fixture, name, { owners: signers });
+      many.push({ project: name, owners: ownersFor(signers) });
+    }
+    await publishAll();
+    const refused = await submitClaimed(many, (role, bytes) => (role === 'claimed-x' ? undefined : bytes));
+    await publishAll();
+    expect(await bundle(refused)).toMatchObject({
+      state: 'refused',
+      reason: expect.stringMatching(/claimed-x.* is neither in the bundle nor in the store/),
+    });
+    await fixture.db.deleteFrom('offline_bundle_roles').execute();
+    await fixture.db.deleteFrom('offline_bundles').execute();
+    await submitClaimed(many);
+    await publishAll();
+    expect((await findRole(fixture.db, fixture.index.id, 'claimed-x'))?.version).toBe(2);
+    for (const path of [FILE, 'packages/x0/x0-1.tar.gz', 'packages/z89/z89-1.tar.gz'])
+      expect(await client.read(path)).toContain(' 1');
+    expect((await fsck(fixture)).findings).toEqual([]);
+  });
+
+  it.each<[string, () => Promise<string>, RegExp]>([
+    [
+      'delegates a project to keys that have not signed it',
+      () => submitClaimed([{ project: 'flask', owners: ownersFor([newSigner()]) }]),
+      /to keys that do not cover what is public of it/,
+    ],
+    [
+      'delegates a project that nobody claimed',
+      () => submitClaimed([{ project: 'django', owners: ownersFor([owner]) }]),
+      /project-django is not there/,
+    ],
+    [
+      'is signed by somebody else',
+      async () => {
+        const other = newSigner();
+        const { signed } = Metadata.fromBytes(Buffer.from(await textOf('claimed')), 'targets');
+        const bytes = (await signMetadata(signed.with({ version: 2 }), [other])).toBytes();
+        return submitClaimed([], () => bytes);
+      },
+      /claimed is not signed/,
+    ],
+    [
+      'delegates more than the paths of a project',
+      async () => {
+        const [list] = claimLists('claimed', [flask], flask.owners).values();
+        const wide = JSON.parse(
+          Buffer.from((await signMetadata(claimListRole('claimed', list!, later()), [])).toBytes())
+            .toString()
+            .replace('simple/flask/*', 'simple/*/*'),
+        );
+        const { signed } = Metadata.fromBytes(Buffer.from(JSON.stringify(wide)), 'targets');
+        const bytes = (await signMetadata(signed, fixture.offline.claimed.signers)).toBytes();
+        return submitClaimed([], () => bytes);
+      },
+      /in another way than terminating for its own paths/,
+    ],
+  ])('is refused with a sentence when it %s', async (_, submit, sentence) => {
+    const event = await submit();
+    const before = await fixture.objects('metadata/');
+    await publishAll();
+    expect(await bundle(event)).toMatchObject({ state: 'refused', reason: expect.stringMatching(sentence) });
+    expect(await fixture.objects('metadata/')).toEqual(before);
+    expect(await client.read(FILE)).toBe('flask 1.0');
+  });
+
+  it('is adopted wholly or not at all when the publisher dies at any step', async () => {
+    let crashes = 0;
+    for (let k = 1; ; k += 2) {
+      const plan = new FaultPlan();
+      await publisher.close();
+      await fixture.close();
+      await begin({ store: faultStore(new MemoryStore(), plan), beforeCommit: plan.beforeCommit });
+      const event = await submitClaimed([flask]);
+      plan.arm(k, k % 4 === 1 ? 'before' : 'after');
+      await publisher.publishOnce().catch(() => undefined);
+      const struck = plan.disarm();
+      expect(await client.read(FILE)).toBe('flask 1.0');
+      publisher = await fixture.startedPublisher();
+      await publishAll();
+      expect((await bundle(event))?.state, `died at ${k}`).toBe('published');
+      expect((await claimRow('flask'))?.state, `died at ${k}`).toBe('claimed');
+      expect(await client.read(FILE)).toBe('flask 1.0');
+      expect((await fsck(fixture)).findings).toEqual([]);
+      expect(equivocations(plan)).toEqual([]);
+      if (!struck) break;
+      crashes += 1;
+    }
+    expect(crashes).toBeGreaterThan(4);
+  });
+});
+
+const later = () => ({ version: 2, expires: new Date(fixture.now.getTime() + 300 * 86_400_000) });
