@@ -239,7 +239,9 @@ describe('rind run, with what does not come from the list of the index', () => {
 
     hidden.index.tamper(/^packages\/dep\/.*whl$/, flipByte);
     const bad = await newPython();
-    const refused = await rind(['pip', ...pipInstall(bad, '--no-cache-dir', url)]);
+    // What was verified before is used, and rightly: here nothing was.
+    const nothing = { RIND_CACHE_DIR: join(client.home, 'nothing-verified') };
+    const refused = await rind(['pip', ...pipInstall(bad, '--no-cache-dir', url)], nothing);
     expect(refused.code, refused.output).toBe(3);
     expect(await installed(bad)).toEqual([]);
   });
