@@ -85,7 +85,14 @@ async function take(
   const standing = await readTransaction(db, (tx) => readStanding(tx, project, now));
   requireOpen(project.name, standing.page, transaction);
   const goal = goalOf(standing, transaction);
-  const checked = await check(goal, transaction, now, options);
+  let checked: CheckedTransaction;
+  try {
+    checked = await check(goal, transaction, now, options);
+  } catch (error) {
+    const missing = missingVoucher(error, project.name, options);
+    for (const verb of OWNERS_WORD) await authorize(db, principal, verb, { index, project });
+    return { transaction, missing: [missing] };
+  }
   const verbs = verbsOf(goal, checked);
   for (const verb of verbs) await authorize(db, principal, verb, { index, project });
   if (checked.missing.length > 0) return { transaction, missing: distinct(checked.missing) };
@@ -127,28 +134,21 @@ async function check(
     allowsPartial,
   });
   const expired = checked.roles.find(({ metadata }) => metadata.signed.isExpired(now));
-  if (expired === undefined) {
-    if (!allowsPartial || checked.missing.length > 0) return checked;
-    return {
-      ...checked,
-      missing: await missingVouchers({ state, transaction, now: at, expected, builtWheels }),
-    };
-  }
+  if (expired === undefined) return checked;
   throw new ClaimError('EXPIRY', `${expired.role} expired while it waited for signatures.`, {
     role: expired.role,
   });
 }
 
-/** A proposal with enough signatures still waits for those of new owner keys. @throws ClaimError */
-async function missingVouchers(
-  whole: Parameters<typeof checkTransaction>[0],
-): Promise<readonly SignatureCount[]> {
-  try {
-    return (await checkTransaction(whole)).missing;
-  } catch (error) {
-    if (!(error instanceof ClaimError) || error.code !== 'OWNERS') throw error;
-    return [{ role: projectRoleName(whole.state.project), have: 0, need: 1 }];
-  }
+/** A proposal may wait for the signature of a new owner key, which is checked when all else is right. @throws what is none such */
+function missingVoucher(
+  error: unknown,
+  project: string,
+  { allowsPartial }: TransactionOptions,
+): SignatureCount {
+  const isVoucher = error instanceof ClaimError && error.code === 'OWNERS' && error.keyId !== undefined;
+  if (!isVoucher || allowsPartial !== true) throw error;
+  return { role: projectRoleName(project), have: 0, need: 1 };
 }
 
 /** The first claim, and other owners, are the owner's word; a release is a maintainer's too. */
@@ -156,8 +156,10 @@ function verbsOf(
   goal: TransactionGoal,
   { changesOwners }: CheckedTransaction,
 ): readonly ('upload' | 'own')[] {
-  return goal.state.standing === 'unclaimed' || changesOwners ? ['upload', 'own'] : ['upload'];
+  return goal.state.standing === 'unclaimed' || changesOwners ? OWNERS_WORD : ['upload'];
 }
+
+const OWNERS_WORD = ['upload', 'own'] as const;
 
 function requireOpen(
   project: string,

@@ -146,9 +146,15 @@ function pageFile(
     sha256: row?.sha256 ?? sha256(bytes),
     size: row?.size ?? bytes.length,
     uploadTime,
-    ...(row === undefined ? {} : { coreMetadataSha256: row.coreMetadataSha256 }),
-    ...(row?.requiresPython == null ? {} : { requiresPython: row.requiresPython }),
-    ...(row?.provenance == null ? {} : { provenance: row.provenance }),
+    ...(row === undefined ? {} : stagedFields(row)),
+  };
+}
+
+function stagedFields({ coreMetadataSha256, requiresPython, provenance }: StagedJson): Partial<PageFile> {
+  return {
+    coreMetadataSha256,
+    ...(requiresPython === null ? {} : { requiresPython }),
+    ...(provenance === null ? {} : { provenance }),
   };
 }
 
