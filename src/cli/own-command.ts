@@ -6,14 +6,17 @@ import { fileURLToPath } from 'node:url';
  * The words that start this very rind again: the launcher of the environment a wheel was installed in, the one executable, or
  * Node.js with the program.
  */
-export function ownCommand(environment: NodeJS.ProcessEnv): readonly string[] {
+export function ownCommand(
+  environment: NodeJS.ProcessEnv,
+  execPath: string = process.execPath,
+): readonly string[] {
   const prefix = environment['RIND_PREFIX'] ?? '';
   const launcher = join(prefix, 'bin', 'rind');
   // Another rind may have set the variable and started this one.
-  if (prefix !== '' && process.execPath.startsWith(join(prefix, 'lib', 'rind', '/')) && existsSync(launcher))
+  if (prefix !== '' && execPath.startsWith(join(prefix, 'lib', 'rind', '/')) && existsSync(launcher))
     return [launcher];
-  if (isSingleExecutable()) return [process.execPath];
-  return [process.execPath, fileURLToPath(new URL('./main.js', import.meta.url))];
+  if (isSingleExecutable()) return [execPath];
+  return [execPath, fileURLToPath(new URL('./main.js', import.meta.url))];
 }
 
 function isSingleExecutable(): boolean {
