@@ -50,11 +50,12 @@ export async function deleteStagedFiles(tx: Executor, ids: readonly number[]): P
   }
 }
 
-/** Staged files of an index and the names of their projects whose time is over. */
+/** Staged files of an index and the names of their projects whose time is over, by id, in pages: pass the last id of the page before. */
 export async function expiredStagedFiles(
   db: Executor,
   indexId: number,
   now: Date,
+  after: number,
   limit: number,
 ): Promise<readonly (StagedFileRow & { readonly project: string })[]> {
   return db
@@ -64,6 +65,7 @@ export async function expiredStagedFiles(
     .select('projects.name as project')
     .where('staged_files.index_id', '=', indexId)
     .where('staged_files.expires_at', '<=', now.toISOString())
+    .where('staged_files.id', '>', after)
     .orderBy('staged_files.id')
     .limit(limit)
     .execute();

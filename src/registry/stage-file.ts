@@ -16,6 +16,7 @@ import { parseDistributionFilename } from '../pypi/distribution-filename.ts';
 import { quote } from '../pypi/errors.ts';
 import { canonicalVersion } from '../pypi/version.ts';
 import type { DistributionContent } from '../pypi/wheel.ts';
+import { ServedTree } from '../repository/served-tree.ts';
 import { StagedObjects } from '../repository/staged-objects.ts';
 import { isStaging, unsignedUpload } from './claimed-projects.ts';
 import type { RegistryContext } from './context.ts';
@@ -97,7 +98,11 @@ async function stageFile(
     await requireRoom(context, known, upload, settings.upload, undefined, bytes);
   }
   const stored = { project: filename.project, filename: filename.filename, sha256: content.sha256 };
-  await new StagedObjects(store, index.name).keep(stored, content.temporary, archive.metadata);
+  await new StagedObjects(store, new ServedTree(index.name)).keep(
+    stored,
+    content.temporary,
+    archive.metadata,
+  );
   return writeTransaction(db, (tx) => record(tx, { context, principal, upload, archive, provenance }));
 }
 

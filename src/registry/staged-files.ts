@@ -3,6 +3,7 @@ import type { ProjectRow, StagedFileRow } from '../db/schema.ts';
 import { deleteStagedFiles, stagedFilesOf } from '../db/staged-files.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { quote } from '../pypi/errors.ts';
+import { ServedTree } from '../repository/served-tree.ts';
 import { StagedObjects } from '../repository/staged-objects.ts';
 import type { OpenObject } from '../storage/object-store.ts';
 import { authorize } from './authorize.ts';
@@ -25,7 +26,7 @@ export async function openStagedFile(
   filename: string,
 ): Promise<{ readonly object: OpenObject; readonly sha256: string }> {
   const { sha256 } = await requireStaged(context, project, filename);
-  const objects = new StagedObjects(context.store, context.index.name);
+  const objects = new StagedObjects(context.store, new ServedTree(context.index.name));
   const object = await objects.open({ project: project.name, filename, sha256 });
   if (object === undefined) {
     throw notFound(`The bytes of ${quote(filename)} are gone: upload it again.`, project.name);
@@ -54,7 +55,11 @@ export async function discardStagedFile(
       detail: { project: project.name, sha256 },
     });
   });
-  await new StagedObjects(store, index.name).remove({ project: project.name, filename, sha256 });
+  await new StagedObjects(store, new ServedTree(index.name)).remove({
+    project: project.name,
+    filename,
+    sha256,
+  });
 }
 
 async function requireStaged(

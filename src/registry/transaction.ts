@@ -7,6 +7,7 @@ import { findFile } from '../db/files.ts';
 import type { Executor, ProjectRow, StagedFileRow } from '../db/schema.ts';
 import { readTransaction, writeTransaction } from '../db/transactions.ts';
 import { packagePath } from '../pypi/layout.ts';
+import { ServedTree } from '../repository/served-tree.ts';
 import { StagedObjects, type StoredFile } from '../repository/staged-objects.ts';
 import { StorageError } from '../storage/errors.ts';
 import { KeyLocks } from '../storage/key-locks.ts';
@@ -232,7 +233,7 @@ async function serveObjects(
   goal: TransactionGoal,
   checked: CheckedTransaction,
 ): Promise<Served> {
-  const objects = new StagedObjects(context.store, context.index.name);
+  const objects = new StagedObjects(context.store, new ServedTree(context.index.name));
   const served: { file: StoredFile; keys: readonly string[] }[] = [];
   try {
     for (const { staged } of goal.published) {
@@ -286,7 +287,7 @@ async function forgetStaged(
   project: string,
   { published }: TransactionGoal,
 ): Promise<void> {
-  const objects = new StagedObjects(store, index.name);
+  const objects = new StagedObjects(store, new ServedTree(index.name));
   for (const { staged } of published)
     await objects.remove(storedFile(project, staged)).catch(() => undefined);
 }

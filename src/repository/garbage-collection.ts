@@ -20,12 +20,14 @@ import { areCollectionsHeld } from '../db/collection-holds.ts';
 import { targetHashes } from '../db/target-hashes.ts';
 import { requireLease } from '../db/leases.ts';
 import type { Executor } from '../db/schema.ts';
+import { deleteStagedFiles, expiredStagedFiles, findStagedFile } from '../db/staged-files.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { metadataSidecarPath, packagePath, parseIndexPath } from '../pypi/layout.ts';
 import { TAKEDOWNS_PATH } from '../pypi/takedown-list.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { CollectionSettings } from './collection-settings.ts';
 import type { ServedTree } from './served-tree.ts';
+import { StagedObjects } from './staged-objects.ts';
 
 export interface CollectionOptions {
   readonly db: Executor;
@@ -60,6 +62,8 @@ interface Garbage {
 
 /** Objects taken away together: what an upload waits for at most. */
 const SLICE = 100;
+/** Milliseconds; longer than any upload or transaction takes. */
+const STAGED_LEFTOVER_AGE = 86_400_000;
 
 /**
  * Takes away what no snapshot needs that a client may still be reading (PEP 458: mark and sweep). The marks are the rows of the database: which
@@ -79,7 +83,7 @@ export class GarbageCollection {
   private constructor(options: CollectionOptions, boundary: number | undefined) {
     this.#options = options;
     this.#boundary = boundary;
-    this.#slices = boundary === undefined ? nothing() : findGarbage(options, boundary);
+    this.#slices = boundary === undefined ? stagedGarbage(options) : findGarbage(options, boundary);
   }
 
   static async begin(options: CollectionOptions): Promise<GarbageCollection> {
@@ -130,15 +134,41 @@ export class GarbageCollection {
   }
 }
 
-async function* nothing(): AsyncGenerator<Garbage> {
-  // Everything is needed.
-}
-
 async function* findGarbage(options: CollectionOptions, boundary: number): AsyncGenerator<Garbage> {
   yield* oldVersions(options, boundary);
   yield* oldPages(options, boundary);
   yield* oldFiles(options, boundary);
   yield* droppedHashes(options, boundary);
+  yield* stagedGarbage(options);
+}
+
+/** Staged files whose time is over, and what a crash left of others in the private part of the store. No snapshot ever listed them. */
+async function* stagedGarbage(options: CollectionOptions): AsyncGenerator<Garbage> {
+  const { db, store, tree, indexId, now } = options;
+  const objects = new StagedObjects(store, tree);
+  let after = 0;
+  for (;;) {
+    const expired = await expiredStagedFiles(db, indexId, now, after, SLICE);
+    const last = expired.at(-1);
+    if (last === undefined) break;
+    after = last.id;
+    yield {
+      kind: 'files',
+      count: expired.length,
+      bytes: expired.reduce((sum, { length }) => sum + length, 0),
+      keys: expired.flatMap((file) => objects.keys(file)),
+      forget: (tx) =>
+        deleteStagedFiles(
+          tx,
+          expired.map(({ id }) => id),
+        ),
+    };
+  }
+  const young = new Date(now.getTime() - STAGED_LEFTOVER_AGE);
+  for await (const { key, length } of objects.leftovers(young, (filename) =>
+    findStagedFile(db, indexId, filename),
+  ))
+    yield { kind: 'files', count: 0, bytes: length, keys: [key], forget: async () => undefined };
 }
 
 async function* oldVersions(

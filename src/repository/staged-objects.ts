@@ -1,8 +1,8 @@
-import { metadataSidecarPath, packagePath } from '../pypi/layout.ts';
+import { metadataSidecarPath, packagePath, parseIndexPath } from '../pypi/layout.ts';
 import { PRIVATE_PREFIX } from '../storage/object-key.ts';
-import type { ObjectStore, OpenObject, TemporaryObject } from '../storage/object-store.ts';
+import type { ListedObject, ObjectStore, OpenObject, TemporaryObject } from '../storage/object-store.ts';
 import { targetFileName } from '../tuf/layout.ts';
-import { ServedTree } from './served-tree.ts';
+import type { ServedTree } from './served-tree.ts';
 
 /** A file whose bytes are, or are to be, in the store. */
 export interface StoredFile {
@@ -17,9 +17,9 @@ export class StagedObjects {
   readonly #store: ObjectStore;
   readonly #tree: ServedTree;
 
-  constructor(store: ObjectStore, indexName: string) {
+  constructor(store: ObjectStore, tree: ServedTree) {
     this.#store = store;
-    this.#tree = new ServedTree(indexName);
+    this.#tree = tree;
   }
 
   /** Every key of this index begins so. */
@@ -55,6 +55,21 @@ export class StagedObjects {
   async servePlainMetadata(file: StoredFile): Promise<readonly string[]> {
     const to = this.#tree.plain(pathsOf(file)[1]);
     return (await this.#store.copy(this.keys(file)[1], to)) === 'created' ? [to] : [];
+  }
+
+  /** Objects from before `young` that no staged file stands behind; `find` gives the staged file of a name. */
+  async *leftovers(
+    young: Date,
+    find: (filename: string) => Promise<{ readonly sha256: string } | undefined>,
+  ): AsyncGenerator<ListedObject> {
+    for await (const object of this.#store.list(this.prefix)) {
+      const parsed = parseIndexPath(object.key.slice(this.prefix.length));
+      const stat = await this.#store.stat(object.key);
+      if (stat === undefined || stat.modified >= young) continue;
+      const isFile = parsed?.kind === 'file' || parsed?.kind === 'metadata';
+      const row = isFile ? await find(parsed.filename) : undefined;
+      if (row === undefined || !isFile || row.sha256 !== parsed.sha256) yield object;
+    }
   }
 
   /** Absent is fine. */

@@ -8,6 +8,8 @@ import { setIndexRole, setProjectRole } from '../db/members.ts';
 import { findProject } from '../db/projects.ts';
 import { findTargets } from '../db/targets.ts';
 import { insertUser } from '../db/users.ts';
+import { DEFAULT_COLLECTION_SETTINGS } from '../repository/collection-settings.ts';
+import { GarbageCollection } from '../repository/garbage-collection.ts';
 import type { Signer } from '../tuf/signer.ts';
 
 let server: ServerFixture;
@@ -142,6 +144,44 @@ describe('staging', () => {
         detail: expect.stringContaining('Trusted publishing stages') as string,
       });
     expect(await everything()).toEqual(before);
+  });
+});
+
+describe('clean-up', () => {
+  it('takes staged files away after 14 days, never before, and what a crash left beside them', async () => {
+    const file = sdist('forgotten');
+    await owner.stage(file);
+    const private_ = async () => {
+      const keys: string[] = [];
+      for await (const { key } of server.store.list('private/staged/packages/forgotten/')) keys.push(key);
+      return keys;
+    };
+    const [bytes] = await private_();
+    const collect = async (days: number) => {
+      const { db, index, tree, now } = server.index;
+      const later = new Date(now.getTime() + days * 86_400_000);
+      const settings = DEFAULT_COLLECTION_SETTINGS;
+      const collection = await GarbageCollection.begin({
+        db,
+        store: server.store,
+        tree,
+        indexId: index.id,
+        settings,
+        now: later,
+      });
+      const lease = await db.selectFrom('leases').selectAll().executeTakeFirstOrThrow();
+      while ((await collection.removeNext(lease.epoch, later)) === 'removed');
+    };
+    await collect(13);
+    expect(await private_()).toHaveLength(2);
+    expect((await owner.api('GET', `forgotten/staged/${file.filename}`)).status).toBe(200);
+    await collect(15);
+    expect(await private_()).toEqual([]);
+    expect((await owner.api('GET', `forgotten/staged/${file.filename}`)).status).toBe(404);
+    await server.store.create(bytes ?? '', Buffer.from(file.bytes));
+    await collect(365);
+    expect(await private_()).toEqual([]);
+    expect((await owner.stage(file)).status).toBe(202);
   });
 });
 
