@@ -7,8 +7,10 @@ import { packagesOf, writeLicences } from './licences.mjs';
 
 /** What is started: by people, and as threads. */
 const ENTRIES = ['cli/main.js', 'db/sqlite-thread.js', 'worker/publisher-thread.js'];
-/** Dependencies that are bundled; all are plain ES modules without files of their own. */
-const BUNDLED = ['kysely', 'zod', 'jose', 'hono', 'smol-toml'];
+/** Dependencies that are bundled: many small modules without files of their own. */
+const BUNDLED = ['kysely', 'zod', 'jose', 'hono', 'smol-toml', 'undici', 'lru-cache', 'commander'];
+/** For dependencies in CommonJS, which ask for Node.js's own modules with `require`. */
+const REQUIRE = `import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);`;
 const CHUNKS = 'program';
 
 /** Replaces the entries in a compiled tree by bundled ones, and puts what they share into `program/`. */
@@ -24,13 +26,14 @@ async function bundle(tree, root) {
     chunkNames: `${CHUNKS}/[hash]`,
     format: 'esm',
     platform: 'node',
+    banner: { js: REQUIRE },
     target: 'node20.19',
     // Class and function names stay as written: they are in stack traces.
     minify: false,
     legalComments: 'none',
     metafile: true,
     logLevel: 'error',
-    plugins: [packagesStay, addressesStay(tree), dependenciesOf(tree, root)],
+    plugins: [englishOnly, packagesStay, addressesStay(tree), dependenciesOf(tree, root)],
   });
   const inputs = Object.keys(metafile.inputs).map((input) => resolve(tree, input));
   const folder = join(tree, CHUNKS);
@@ -53,6 +56,17 @@ const packagesStay = {
         return;
       return { path, external: true };
     });
+  },
+};
+
+/** zod brings its sentences in fifty languages, which would be read at every start. */
+const englishOnly = {
+  name: 'English only',
+  setup(context) {
+    context.onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+      loader: 'js',
+    }));
   },
 };
 
