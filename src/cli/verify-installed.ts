@@ -7,7 +7,11 @@ import { listInstalled, type InstalledDistribution } from '../proxy/installed/in
 import { findPythonEnvironment, type PythonEnvironment } from '../proxy/installed/python-environment.ts';
 import { readWheelContent } from '../proxy/installed/signed-content.ts';
 import { UnsafeArchiveError } from '../pypi/archive.ts';
-import { parseDistributionFilename, type WheelFilename } from '../pypi/distribution-filename.ts';
+import {
+  parseDistributionFilename,
+  type DistributionFilename,
+  type WheelFilename,
+} from '../pypi/distribution-filename.ts';
 import { parseProjectJson } from '../pypi/simple.ts';
 import { canonicalVersion } from '../pypi/version.ts';
 import { CliError } from './cli-error.ts';
@@ -187,10 +191,18 @@ class EnvironmentCheck {
 function wheelsOf(filenames: readonly string[], { version, tags }: InstalledDistribution): WheelFilename[] {
   return filenames.flatMap((filename) => {
     if (!filename.endsWith('.whl')) return [];
-    const wheel = parseDistributionFilename(filename);
-    if (wheel.kind !== 'wheel' || canonicalVersion(wheel.version) !== version) return [];
+    const wheel = parsed(filename);
+    if (wheel?.kind !== 'wheel' || canonicalVersion(wheel.version) !== version) return [];
     return tagsOf(wheel).join() === tags.join() ? [wheel] : [];
   });
+}
+
+function parsed(filename: string): DistributionFilename | undefined {
+  try {
+    return parseDistributionFilename(filename);
+  } catch {
+    return undefined;
+  }
 }
 
 function tagsOf({ pythonTags, abiTags, platformTags }: WheelFilename): string[] {
@@ -203,11 +215,8 @@ function tagsOf({ pythonTags, abiTags, platformTags }: WheelFilename): string[] 
 function withoutWheel({ version, origin }: InstalledDistribution, filenames: readonly string[]): string {
   if (origin !== undefined) return `it was installed from ${origin}`;
   const ofVersion = filenames.filter((filename) => {
-    try {
-      return canonicalVersion(parseDistributionFilename(filename).version) === version;
-    } catch {
-      return false;
-    }
+    const distribution = parsed(filename);
+    return distribution !== undefined && canonicalVersion(distribution.version) === version;
   });
   if (ofVersion.length === 0) return `the index has no version ${version} of it`;
   return ofVersion.some((filename) => filename.endsWith('.whl'))

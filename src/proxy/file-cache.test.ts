@@ -67,7 +67,8 @@ describe('the cache of verified files', () => {
 
   it('gives pages only with their own hash, and only as long as is allowed', async () => {
     const cache = await FileCache.open(join(parent, 'store'));
-    await cache.write(sha256('page'), Buffer.from('page'));
+    cache.write(sha256('page'), Buffer.from('page'));
+    await cache.settled();
     expect(Buffer.from((await cache.read(sha256('page'), 4)) ?? []).toString()).toBe('page');
     expect(await cache.read(sha256('page'), 3)).toBeUndefined();
     await writeFile(kept('page'), 'gape');
@@ -80,7 +81,8 @@ describe('the cache of verified files', () => {
     for (const [age, text] of ['a', 'b', 'c', 'd'].map(
       (letter, index) => [40 - index, letter.repeat(30)] as const,
     )) {
-      await cache.write(sha256(text), Buffer.from(text));
+      cache.write(sha256(text), Buffer.from(text));
+      await cache.settled();
       const usedAt = new Date(Date.now() - age * 1000);
       await utimes(kept(text), usedAt, usedAt).catch(() => undefined);
       if (text.startsWith('a'))

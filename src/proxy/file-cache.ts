@@ -26,6 +26,8 @@ const DEFAULT_MAX_TOTAL_LENGTH = 4 * 2 ** 30;
 export class FileCache {
   readonly #folder: string;
   readonly #maxTotalLength: number;
+  /** What is being written while nobody waits for it. */
+  readonly #pending = new Set<Promise<void>>();
   /** Bytes added by this process since the last look at all of them. */
   #added = 0;
 
@@ -74,20 +76,24 @@ export class FileCache {
     return undefined;
   }
 
-  /** Keeps verified bytes. */
-  async write(sha256: string, bytes: Uint8Array): Promise<void> {
-    await this.#add(sha256, (draft) => writeFile(draft, bytes, { flag: 'wx', mode: 0o600 }));
+  /** Keeps verified bytes; they are written while the caller goes on. */
+  write(sha256: string, bytes: Uint8Array): void {
+    this.#later(this.#add(sha256, (draft) => writeFile(draft, bytes, { flag: 'wx', mode: 0o600 })));
   }
 
   /** Writes down that something was verified under this name, so that its absence can be explained later. */
-  async remember(name: string): Promise<void> {
+  remember(name: string): void {
     const path = this.#noteOf(name);
-    await mkdir(join(path, '..'), { recursive: true, mode: 0o700 }).catch(() => undefined);
-    await writeFile(path, '', { mode: 0o600 }).catch(() => undefined);
+    const note = async (): Promise<void> => {
+      await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
+      await writeFile(path, '', { mode: 0o600 });
+    };
+    this.#later(note());
   }
 
   /** A hint, nothing that is believed. */
   async remembers(name: string): Promise<boolean> {
+    await this.settled();
     const found = await stat(this.#noteOf(name)).catch(() => undefined);
     return found !== undefined;
   }
@@ -106,9 +112,20 @@ export class FileCache {
     }
   }
 
+  /** Ends when everything that was to be written is there, or could not be. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#pending);
+  }
+
   /** Evicts if this process added anything. */
   async close(): Promise<void> {
+    await this.settled();
     if (this.#added > 0) await this.evict();
+  }
+
+  #later(work: Promise<void>): void {
+    const settled = work.catch(() => undefined).finally(() => this.#pending.delete(settled));
+    this.#pending.add(settled);
   }
 
   async #add(sha256: string, write: (draft: string) => Promise<void>): Promise<void> {

@@ -152,7 +152,7 @@ export class VerifiedIndex {
         if (signed.target.hashes.get('sha256') !== sha256) throw error;
         await later.downloadTarget(signed.target, destination);
       });
-      await files.cache.remember(target.path);
+      files.cache.remember(target.path);
     });
   }
 
@@ -335,7 +335,7 @@ export class VerifiedIndex {
     const known = this.#bytes.get(sha256) ?? (await cache.read(sha256, maxLength));
     const bytes = known ?? (await obtain());
     this.#bytes.set(sha256, bytes);
-    if (known === undefined) await cache.write(sha256, bytes);
+    if (known === undefined) cache.write(sha256, bytes);
     return bytes;
   }
 
