@@ -108,7 +108,11 @@ class RoleWalk {
     }
     this.#seen.add(first);
     try {
-      const { expires, targets, delegations: further } = await this.#updater.delegatedTargets(first, delegator);
+      const {
+        expires,
+        targets,
+        delegations: further,
+      } = await this.#updater.delegatedTargets(first, delegator);
       this.roles.push({ ...base, expires, targets: targets.size });
       await this.#delegations(further, first);
     } catch (error) {
