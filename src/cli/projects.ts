@@ -19,6 +19,7 @@ import { unyank, yank } from '../registry/yank.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { publishChanges, withData, withIndex } from './index-change.ts';
+import { indexDefaults, settingsBeside } from './serve-settings.ts';
 import { readSettings } from './settings-arguments.ts';
 import { print, say } from './terminal.ts';
 
@@ -105,7 +106,9 @@ export async function retention(
   options: ProjectOptions & { readonly apply?: boolean },
   project: string | undefined,
 ): Promise<ExitCode> {
-  return withIndex(options.data, options.index, async (opened) => {
+  const defaults = indexDefaults(await settingsBeside(options.data));
+  return withIndex(options.data, options.index, async (data) => {
+    const opened = { ...data, indexDefaults: defaults };
     const files: string[] = [];
     const journalIds: number[] = [];
     const take = (outcome: ChangeOutcome): void => {
@@ -138,7 +141,11 @@ async function everyProject({
 }: Pick<ChangeContext, 'db' | 'index'>): Promise<readonly ProjectSummary[]> {
   const all: ProjectSummary[] = [];
   for (;;) {
-    const page = await listProjectSummaries(db, index.id, { after: all.at(-1)?.name, limit: 1000, all: true });
+    const page = await listProjectSummaries(db, index.id, {
+      after: all.at(-1)?.name,
+      limit: 1000,
+      all: true,
+    });
     all.push(...page);
     if (page.length < 1000) return all;
   }
@@ -185,13 +192,14 @@ export async function promote(
   const [project = '', version = '', ...more] = release.split('==');
   if (version === '' || more.length > 0)
     throw new CliError('usage', `"${release}" names no release.`, ['rind promote PROJECT==VERSION FROM TO']);
+  const defaults = indexDefaults(await settingsBeside(options.data));
   return withData(options.data, async (opened) => {
     const { db } = opened;
     const [source, target] = [
       await requireIndex(db, indexNamed(from)),
       await requireIndex(db, indexNamed(to)),
     ];
-    const context = { ...opened, from: source, to: target };
+    const context = { ...opened, indexDefaults: defaults, from: source, to: target };
     const outcome = await promoteRelease(context, opened.principal, project, version);
     await publishChanges(opened, target, [outcome.journalId]);
     const { journalId: serial, ...told } = outcome;

@@ -8,7 +8,7 @@ import type { Executor, IndexRow } from '../db/schema.ts';
 import { acquireStoreLock, type StoreLock } from '../db/store-lock.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { openSigners } from '../keys/key-choice.ts';
-import { DEFAULT_COLLECTION_SETTINGS } from '../repository/collection-settings.ts';
+import type { CollectionSettings } from '../repository/collection-settings.ts';
 import { GarbageCollection } from '../repository/garbage-collection.ts';
 import { Publisher } from '../repository/publisher.ts';
 import { ServedTree } from '../repository/served-tree.ts';
@@ -18,6 +18,7 @@ import { CliError } from './cli-error.ts';
 import { existingDataFolder, type DataFolder, folderOfIndex } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { onlineKeys } from './online-keys.ts';
+import { collectionSettings, settingsBeside } from './serve-settings.ts';
 import { print, say } from './terminal.ts';
 
 /** What `rind gc` is told. */
@@ -41,6 +42,7 @@ const LOOK_EVERY_MS = 200;
 /** Collects garbage in every index of a data folder: by itself, or by the server that publishes from it. */
 export async function runGc(options: RunGcOptions): Promise<ExitCode> {
   const folder = await existingDataFolder(options.data);
+  const settings = collectionSettings(await settingsBeside(options.data));
   const database = await openDatabase({ path: folder.database });
   try {
     const results: Collected[] = [];
@@ -50,7 +52,11 @@ export async function runGc(options: RunGcOptions): Promise<ExitCode> {
       const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary });
       for (const index of indexes) {
         const collect =
-          options.dryRun === true ? countOnly : lock === undefined ? askServer : collectHere(folder);
+          options.dryRun === true
+            ? countOnly(settings)
+            : lock === undefined
+              ? askServer
+              : collectHere(folder, settings);
         results.push({ index: index.name, ...(await collect(database.db, store, index)) });
       }
     } finally {
@@ -65,12 +71,13 @@ export async function runGc(options: RunGcOptions): Promise<ExitCode> {
 
 type Collect = (db: Executor, store: PosixStore, index: IndexRow) => Promise<Omit<Collected, 'index'>>;
 
-const countOnly: Collect = async (db, store, index) => {
-  const tree = new ServedTree(index.name);
-  const now = new Date();
-  const settings = DEFAULT_COLLECTION_SETTINGS;
-  return (await GarbageCollection.begin({ db, store, tree, indexId: index.id, settings, now })).countAll();
-};
+function countOnly(settings: CollectionSettings): Collect {
+  return async (db, store, index) => {
+    const tree = new ServedTree(index.name);
+    const now = new Date();
+    return (await GarbageCollection.begin({ db, store, tree, indexId: index.id, settings, now })).countAll();
+  };
+}
 
 const askServer: Collect = async (db, _store, index) => {
   const id = await writeTransaction(db, (tx) => requestCollection(tx, index.id, new Date()));
@@ -88,14 +95,14 @@ const askServer: Collect = async (db, _store, index) => {
   );
 };
 
-function collectHere(folder: DataFolder): Collect {
+function collectHere(folder: DataFolder, settings: CollectionSettings): Collect {
   return async (db, store, index) => {
     const keys = await openSigners(await onlineKeys(folderOfIndex(folder, index.name)));
     try {
       const publisher = new Publisher({ db, store, index, signers: keys.signers, holder: 'rind gc' });
       await publisher.start();
       const removeTemporaries = (before: Date): Promise<number> => store.removeStaleTemporaries(before);
-      return await new Upkeep({ publisher, removeTemporaries }).collect();
+      return await new Upkeep({ publisher, settings, removeTemporaries }).collect();
     } finally {
       await keys.close();
     }

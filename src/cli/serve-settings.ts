@@ -49,6 +49,11 @@ export async function settingsFor(options: ServeOptions): Promise<SettingsFromSo
   );
 }
 
+/** What a command beside the server is told by the same file: that of `RIND_CONFIG`, or `rind.toml` in the data folder. Throws CliError. */
+export async function settingsBeside(data: string): Promise<Settings> {
+  return (await settingsFor({ data })).settings;
+}
+
 /** Says what is wrong with the settings as the command line says things. */
 export async function orCliError<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
@@ -138,7 +143,7 @@ function publishingSettings({ publishing }: Settings): PublishingSettings {
 }
 
 /** What indexes are told that were told nothing else. */
-export function indexDefaults({ uploads }: Settings): IndexSettingsForm {
+export function indexDefaults({ uploads, retention }: Settings): IndexSettingsForm {
   const set = (pairs: Readonly<Record<string, unknown>>): object =>
     Object.fromEntries(Object.entries(pairs).filter(([, value]) => value !== undefined));
   return {
@@ -162,6 +167,12 @@ export function indexDefaults({ uploads }: Settings): IndexSettingsForm {
       maxReleaseFiles: uploads['max-release-files'],
       maxIndexBytes: uploads['max-index-size'],
     }),
+    retention: set({
+      keepReleases: retention['keep-releases'],
+      preReleaseDays: retention['pre-release-days'],
+      devReleaseDays: retention['dev-release-days'],
+      keepDevReleases: retention['keep-dev-releases'],
+    }),
   };
 }
 
@@ -169,6 +180,9 @@ export function evidenceOptions({ heads, archive }: Settings): EvidenceOptions {
   return {
     headsFiles: heads.files,
     ...(heads.webhook === undefined ? {} : { headsWebhook: heads.webhook }),
+    ...(heads.bucket === undefined
+      ? {}
+      : { headsBucket: { url: heads.bucket, retention: heads['bucket-retention'] } }),
     ...(archive.folder === undefined ? {} : { archive: archive.folder }),
   };
 }

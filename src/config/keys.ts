@@ -1,4 +1,5 @@
 import {
+  bucket,
   duration,
   flag,
   issuers,
@@ -180,6 +181,19 @@ export const SECTIONS = {
       'max-index-size': maybe(size, 'All files of an index.'),
     },
   },
+  retention: {
+    about:
+      'Which releases an index throws away that was told nothing else (`rind index set`), when retention is applied ([the life of a project](projects.md)). Not set: nothing.',
+    keys: {
+      'keep-releases': maybe(many(1_000_000), 'So many of the highest releases stay.'),
+      'pre-release-days': maybe(many(36_500), 'Pre-releases go when their youngest file is older.'),
+      'dev-release-days': maybe(many(36_500), 'Development builds go when their youngest file is older.'),
+      'keep-dev-releases': maybe(
+        many(1_000_000),
+        'So many of the newest development builds of each coming release stay.',
+      ),
+    },
+  },
   rates: {
     about: 'How often somebody may ask. Pages and files of an open index are not counted.',
     keys: {
@@ -238,6 +252,8 @@ export const SECTIONS = {
     keys: {
       files: key(paths, [], 'Files they are appended to.'),
       webhook: maybe(url, 'They are posted there; `/api/v1/witness` of another rind keeps them.', true),
+      bucket: maybe(bucket, 'A bucket with object lock, `s3://BUCKET/PREFIX`: an object for each.'),
+      'bucket-retention': key(duration, '3650d', 'How long nobody can take them out of the bucket.'),
     },
   },
   reminders: {

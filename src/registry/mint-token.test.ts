@@ -10,7 +10,8 @@ import { authenticateToken, issueToken } from './authenticate.ts';
 import { RegistryError } from './errors.ts';
 import { changeIndex } from './indexes.ts';
 import { IdentityVerifier, MintError } from './identity-token.ts';
-import { mintToken, type MintContext } from './mint-token.ts';
+import { burnToken, mintToken, type MintContext } from './mint-token.ts';
+import { generateToken } from './token.ts';
 import type { PublisherRule } from './publisher-rule.ts';
 import { DEFAULT_PUBLISHING_SETTINGS, type PublishingSettings } from './publishing-settings.ts';
 import type { Verb } from './principal.ts';
@@ -158,6 +159,18 @@ describe('an identity token', () => {
       [project?.id],
     ]);
     await expect(authenticateToken(fixture.db, token, expires)).rejects.toThrow('expired');
+  });
+
+  it('and its upload token can be burnt by whoever has it; no other token can', async () => {
+    const { token } = await mintToken(context, await sign(claims()));
+    const { token: other } = await issueToken(fixture.db, {
+      name: 'ci',
+      verbs: ['upload'],
+      now: fixture.now,
+    });
+    for (const text of [other, token, token, 'no token', generateToken()]) await burnToken(context, text);
+    await expect(authenticateToken(fixture.db, token, fixture.now)).rejects.toThrow('revoked');
+    expect(await authenticateToken(fixture.db, other, fixture.now)).toMatchObject({ kind: 'token' });
   });
 
   it('is good once, however long the clocks differ', async () => {

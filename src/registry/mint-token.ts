@@ -4,6 +4,7 @@ import { indexRole, setProjectRole } from '../db/members.ts';
 import { ensureProject, findProject } from '../db/projects.ts';
 import { changePublisher, noteIdentityUse, publishersOfIssuer } from '../db/publishers.ts';
 import type { Executor, PublisherRow, UserRow } from '../db/schema.ts';
+import { findTokenByHash, revokeToken } from '../db/tokens.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { issueToken } from './authenticate.ts';
 import { RegistryError } from './errors.ts';
@@ -12,6 +13,7 @@ import { settingsOf, type IndexSettingsForm } from './index-settings.ts';
 import { checkNewName } from './policy-checks.ts';
 import { matchesRule, type PublisherRule } from './publisher-rule.ts';
 import type { PublishingSettings } from './publishing-settings.ts';
+import { hashToken, isWellFormedToken } from './token.ts';
 
 /** What trusted publishing needs of the world. */
 export interface MintContext {
@@ -59,6 +61,18 @@ export async function mintToken(context: MintContext, identityToken: string): Pr
       detail: { projects: projectIds.join(','), expires: expires.toISOString() },
     });
     return { token, expires };
+  });
+}
+
+/** Makes a token that {@link mintToken} gave useless at once; says nothing of any other text, and leaves every other token as it is. */
+export async function burnToken({ db, clock }: MintContext, token: string): Promise<void> {
+  const row = isWellFormedToken(token) ? await findTokenByHash(db, hashToken(token)) : undefined;
+  if (row === undefined || row.oidc_issuer === null || row.revoked_at !== null) return;
+  await writeTransaction(db, async (tx) => {
+    const at = clock();
+    if (!(await revokeToken(tx, row.id, at))) return;
+    const actor = `oidc:${row.oidc_issuer} ${row.oidc_subject ?? ''}`;
+    await appendAudit(tx, { indexId: null, at, actor, action: 'token.revoke', subject: `token:${row.id}` });
   });
 }
 

@@ -14,7 +14,7 @@ import type { ChangeContext } from './project-change.ts';
 import { setStatus } from './project-status.ts';
 import { ANONYMOUS, type Principal } from './principal.ts';
 import { restoreProject } from './restore-project.ts';
-import { limitProject, retainIndex } from './retention.ts';
+import { limitProject, previewRetention, retainIndex } from './retention.ts';
 import { transferProject } from './transfer.ts';
 import { unyank, yank } from './yank.ts';
 
@@ -249,6 +249,14 @@ describe('retention', () => {
     expect(await client.read(FLASK)).toBeUndefined();
     for await (const outcome of retainIndex(context, CLI)) outcomes.push(outcome.files);
     expect(outcomes).toHaveLength(1);
+  });
+
+  it('goes by the rules of the server where an index and a project were told nothing', async () => {
+    const server = { ...context, indexDefaults: { retention: { keepReleases: 1 } } };
+    expect(await previewRetention(context, 'flask')).toEqual([]);
+    expect(await previewRetention(server, 'flask')).toEqual(['flask-1.0.tar.gz']);
+    await limitProject(context, CLI, 'flask', { retention: { keepReleases: 2 } });
+    expect(await previewRetention(server, 'flask')).toEqual([]);
   });
 
   it('refuses rules it does not know, and keeps those there were', async () => {

@@ -7,6 +7,7 @@ import {
   settingsForProject,
   settingsOf,
   storedLimits,
+  type IndexSettingsForm,
   type ProjectLimits,
 } from './index-settings.ts';
 import { changeProject, type ChangeContext, type ChangeOutcome } from './project-change.ts';
@@ -30,36 +31,42 @@ export function limitProject(
   }).then((outcome) => ({ ...outcome, limits }));
 }
 
+/** What retention needs of the world: what the server tells indexes that were told nothing else is part of the rules. */
+export interface RetentionContext extends ChangeContext {
+  readonly indexDefaults?: IndexSettingsForm;
+}
+
 /** The files of a project that its retention rules would throw away now. @throws RegistryError NOT_FOUND */
 async function expired(
   db: Executor,
+  indexDefaults: IndexSettingsForm | undefined,
   project: { readonly id: number; readonly index_id: number; readonly limits: string | null },
   now: Date,
 ): Promise<readonly FileRow[]> {
   // Its owners alone take files away.
   if ((await findClaim(db, project.id)) !== undefined) return [];
-  const { retention } = settingsForProject(await settingsOf(db, project.index_id), project);
+  const { retention } = settingsForProject(await settingsOf(db, project.index_id, indexDefaults), project);
   return expiredFiles(await filesOfProject(db, project.id), retention, now);
 }
 
 /** What {@link retainProject} would remove. */
 export async function previewRetention(
-  { db, index, clock }: ChangeContext,
+  { db, index, clock, indexDefaults }: RetentionContext,
   name: string,
 ): Promise<readonly string[]> {
   const project = await findProject(db, index.id, name);
   if (project === undefined || project.removed_at !== null) return [];
-  return (await expired(db, project, clock())).map(({ filename }) => filename);
+  return (await expired(db, indexDefaults, project, clock())).map(({ filename }) => filename);
 }
 
 /** Removes what the retention rules of a project throw away, as one change. @throws RegistryError NOT_FOUND, NOT_PERMITTED */
 export function retainProject(
-  context: ChangeContext,
+  context: RetentionContext,
   principal: Principal,
   name: string,
 ): Promise<ChangeOutcome> {
   return changeProject(context, principal, { project: name, verb: 'own' }, async (tx, project, now) => {
-    const files = await expired(tx, project, now);
+    const files = await expired(tx, context.indexDefaults, project, now);
     for (const { id } of files) await markFileRemoved(tx, id, now);
     return {
       kind: 'retention',
@@ -76,10 +83,10 @@ export function retainProject(
  * one, so that a caller can stop in between.
  */
 export async function* retainIndex(
-  context: ChangeContext,
+  context: RetentionContext,
   principal: Principal,
 ): AsyncGenerator<ChangeOutcome> {
-  const { db, index, clock } = context;
+  const { db, index, clock, indexDefaults } = context;
   for (let after = 0; ;) {
     const projects = await db
       .selectFrom('projects')
@@ -92,7 +99,7 @@ export async function* retainIndex(
       .execute();
     for (const project of projects) {
       // Looking costs no write transaction; what is removed is decided again inside of it.
-      if ((await expired(db, project, clock())).length > 0)
+      if ((await expired(db, indexDefaults, project, clock())).length > 0)
         yield await retainProject(context, principal, project.name);
     }
     const last = projects.at(-1);

@@ -74,7 +74,15 @@ type ReadingRoute = Exclude<
   Route,
   {
     kind:
-      'health' | 'readiness' | 'metrics' | 'upload' | 'api' | 'xml-rpc' | 'oidc-audience' | 'oidc-mint-token';
+      | 'health'
+      | 'readiness'
+      | 'metrics'
+      | 'upload'
+      | 'api'
+      | 'xml-rpc'
+      | 'oidc-audience'
+      | 'oidc-mint-token'
+      | 'oidc-burn-token';
   }
 >;
 const NOT_FOUND = 'There is nothing at this address.';
@@ -168,6 +176,8 @@ export class RequestHandler {
         return this.#options.trustedPublishing.audience(request, response);
       case 'oidc-mint-token':
         return this.#options.trustedPublishing.mint(request, response, slot);
+      case 'oidc-burn-token':
+        return this.#options.trustedPublishing.burn(request, response, slot);
       case 'upload':
         return mounted.upload(request, response);
       default:

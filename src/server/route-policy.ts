@@ -41,5 +41,7 @@ export const ROUTE_POLICIES: Readonly<Record<Route['kind'], RoutePolicy>> = {
   'oidc-audience': { methods: READING, access: 'public' },
   // The identity token in the body is the credential.
   'oidc-mint-token': { methods: 'POST', access: 'public' },
+  // The token in the body is what gives the right to burn it.
+  'oidc-burn-token': { methods: 'POST', access: 'public' },
   api: { methods: '*', access: 'endpoint' },
 };

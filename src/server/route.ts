@@ -25,7 +25,7 @@ export type Route =
   /** What PyPI had once: XML-RPC. */
   | { readonly kind: 'xml-rpc' }
   /** PyPI's API of trusted publishing. */
-  | { readonly kind: 'oidc-audience' | 'oidc-mint-token' }
+  | { readonly kind: 'oidc-audience' | 'oidc-mint-token' | 'oidc-burn-token' }
   /** A path below `/api/v1/`; the table of endpoints knows more. */
   | { readonly kind: 'api'; readonly path: string }
   /** An object of the tree small enough to be held in memory, with the content type it has. */
@@ -84,6 +84,8 @@ export function findRoute(path: string): Route | undefined {
       return { kind: 'oidc-audience' };
     case '/_/oidc/mint-token':
       return { kind: 'oidc-mint-token' };
+    case '/_/oidc/burn-token':
+      return { kind: 'oidc-burn-token' };
     case '/static/rind.css':
       return { kind: 'style-sheet' };
     case '/pypi':

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MintError } from '../registry/identity-token.ts';
-import { mintToken, type MintContext } from '../registry/mint-token.ts';
+import { burnToken, mintToken, type MintContext } from '../registry/mint-token.ts';
 import type { Slot } from './admission.ts';
 import { readJsonBody } from './api/json-body.ts';
 import type { Guard } from './guard.ts';
@@ -40,13 +40,29 @@ export class TrustedPublishing {
       });
     }
   }
+
+  /** `POST /_/oidc/burn-token`: what uv sends when it is done, so that the token is good for nothing from then on. @throws RegistryError, ProblemError */
+  async burn(request: IncomingMessage, response: ServerResponse, slot?: Slot): Promise<void> {
+    this.#guard.limitUnknown(request);
+    const receiving = (): Promise<unknown> => readJsonBody(request, MAX_BODY_SIZE);
+    const body = await (slot === undefined ? receiving() : slot.receive(receiving));
+    // The same answer to every text: nobody learns which tokens there are.
+    const token = tokenIn(body);
+    if (token !== undefined) await burnToken(this.#context, token);
+    sendJson(response, 200, { success: true });
+  }
 }
 
-function tokenOf(body: unknown): string {
+function tokenIn(body: unknown): string | undefined {
   const token =
     typeof body === 'object' && body !== null && Object.hasOwn(body, 'token')
       ? (body as { readonly token: unknown }).token
       : undefined;
-  if (typeof token === 'string' && token !== '') return token;
+  return typeof token === 'string' && token !== '' ? token : undefined;
+}
+
+function tokenOf(body: unknown): string {
+  const token = tokenIn(body);
+  if (token !== undefined) return token;
   throw new MintError('invalid-payload', 'The body has no text under the key token.');
 }

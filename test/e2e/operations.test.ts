@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { IncomingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeCertificate } from '../tools/certificate.ts';
 import { makeWheel } from '../tools/distribution.ts';
 import { run } from '../tools/process.ts';
 import { buildRind, checkout, rind, RindServer, scratchFolder } from '../tools/rind-program.ts';
@@ -17,19 +17,6 @@ const WEBHOOK = 'https://hooks.invalid/canary-webhook';
 let scratch: Awaited<ReturnType<typeof scratchFolder>>;
 let server: RindServer;
 const at = (name: string): string => join(scratch.path, name);
-
-/** A certificate of its own for 127.0.0.1. */
-async function certificate(): Promise<string> {
-  const names = ['-subj', '/CN=rind-test', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  const files = ['-keyout', at('key.pem'), '-out', at('cert.pem'), '-days', '2'];
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  try {
-    execFileSync('openssl', ['req', '-x509', ...kind, ...files, ...names], { stdio: 'pipe' });
-  } catch (cause) {
-    throw new UnavailableError(`openssl cannot make a certificate: ${String(cause)}`);
-  }
-  return readFile(at('cert.pem'), 'utf8');
-}
 
 interface Answer {
   readonly status: number;
@@ -67,7 +54,7 @@ function ask(
 const tls = whenAvailable(async () => {
   await buildRind();
   scratch = await scratchFolder('operations');
-  const ca = await certificate();
+  const ca = await makeCertificate(scratch.path);
   await writeFile(at('metrics.token'), `${METRICS_TOKEN}\n`);
   await writeFile(
     at('rind.toml'),
@@ -173,7 +160,7 @@ describe('rind serve with a rind.toml', () => {
   it('on SIGHUP shows the new certificate and opens its access log anew, and stays up', async () => {
     const before = (await ask('healthz')).fingerprint;
     await rename(at('access.log'), at('access.log.1'));
-    const renewed = await certificate();
+    const renewed = await makeCertificate(scratch.path);
     process.kill(server.pid, 'SIGHUP');
     await expect.poll(() => server.output).toContain('settings read again');
     const { fingerprint, status } = await ask('healthz', {}, { ca: renewed });

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HttpFetcher, Updater } from '../../src/updater/index.ts';
@@ -69,6 +69,14 @@ describe('stages of one server, changed by commands while it runs', () => {
     expect(await uploader.upload(wheel)).toMatchObject({ status: 200 });
     uploader.close();
     expect((await fetch(`${server.url}simple/demo/`)).status).toBe(404);
+  });
+
+  it('a promotion goes by the rind.toml of the server', async () => {
+    const file = join(server.folder, 'rind.toml');
+    await writeFile(file, '[uploads]\nprohibited-names = ["demo"]\n');
+    const refused = await rind(['promote', 'demo==1.0', 'stage', 'default', '--data', server.folder]);
+    await rm(file);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/prohibited on this index/)]);
   });
 
   it('a release is promoted without another upload, and a client verifies it in the other index', async () => {
