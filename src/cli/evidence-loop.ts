@@ -7,6 +7,7 @@ import { writeTransaction } from '../db/transactions.ts';
 import { writeArchive } from '../repository/archive-writer.ts';
 import { errorFields } from '../repository/errors.ts';
 import { HeadDelivery } from '../repository/head-delivery.ts';
+import type { BucketSinkOptions } from '../repository/bucket-sink.ts';
 import { headSinks, type WitnessSettings } from '../repository/head-sinks.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -21,6 +22,8 @@ export interface EvidenceOptions {
   readonly headsFiles?: readonly string[];
   /** Heads are posted there; `/api/v1/witness` of another rind is such a place. */
   readonly headsWebhook?: string;
+  /** Heads are locked there. */
+  readonly headsBucket?: BucketSinkOptions;
   /** An archive of each index is kept there, a folder each, and grows daily. */
   readonly archive?: string;
 }
@@ -100,7 +103,7 @@ export class EvidenceLoop {
 
 /** The sinks of the command line; token and secret of the webhook lie beside the keys: `witness-token` and `witness-secret`. */
 export async function witnessSettings(
-  { headsFiles = [], headsWebhook }: EvidenceOptions,
+  { headsFiles = [], headsWebhook, headsBucket }: EvidenceOptions,
   folder: DataFolder,
 ): Promise<WitnessSettings> {
   const secret = async (name: string) => {
@@ -116,5 +119,6 @@ export async function witnessSettings(
   return {
     files: headsFiles,
     webhooks: headsWebhook === undefined ? [] : [webhook],
+    buckets: headsBucket === undefined ? [] : [headsBucket],
   };
 }

@@ -125,6 +125,11 @@ export const url = matching(
   (value) => (isWebUrl(value) ? value : undefined),
 );
 
+/** Of an S3-compatible store. */
+export const bucket = matching('bucket', 'is no bucket: write s3://BUCKET or s3://BUCKET/PREFIX', (value) =>
+  /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/[\w./-]*)?$/.test(value) ? value : undefined,
+);
+
 /** Ends with `/`. */
 export const publicUrl = matching(
   'URL',

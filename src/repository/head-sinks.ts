@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { BucketSink, type BucketSinkOptions } from './bucket-sink.ts';
 
 /** The head of an index's public log, and of the audit log that stands behind it. */
 export interface HeadNotice {
@@ -92,10 +93,14 @@ export interface WitnessSettings {
   /** Files that heads are appended to. */
   readonly files: readonly string[];
   readonly webhooks: readonly WebhookSinkOptions[];
+  /** Buckets with object lock. */
+  readonly buckets: readonly BucketSinkOptions[];
 }
 
-export const DEFAULT_WITNESS_SETTINGS: WitnessSettings = { files: [], webhooks: [] };
-
-export function headSinks({ files, webhooks }: WitnessSettings): readonly HeadSink[] {
-  return [...files.map((path) => new FileSink(path)), ...webhooks.map((options) => new WebhookSink(options))];
+export function headSinks({ files, webhooks, buckets }: WitnessSettings): readonly HeadSink[] {
+  return [
+    ...files.map((path) => new FileSink(path)),
+    ...webhooks.map((options) => new WebhookSink(options)),
+    ...buckets.map((options) => new BucketSink(options)),
+  ];
 }
