@@ -53,11 +53,8 @@ export async function diagnose(asJson: boolean): Promise<ExitCode> {
     }
   }
   if (trusted.length === 0) say('note: no index is trusted here, so every source counts as unverified');
-  say(
-    around.length === 0
-      ? 'nothing goes around the verification'
-      : `${around.length} ways around the verification`,
-  );
+  const count = around.length === 1 ? '1 way' : `${around.length} ways`;
+  say(around.length === 0 ? 'nothing goes around the verification' : `${count} around the verification`);
   return around.length === 0 ? EXIT.ok : EXIT.failure;
 }
 
