@@ -287,7 +287,7 @@ describe('rows read at once', () => {
       `[${prefixes.map((each, index) => roleRow(`b${index}`, each)).join(',')}]`,
       0,
     );
-    expect((rows?.rows as RoleRows).isOrdered).toBe(isOrdered);
+    expect((rows?.rows as RoleRows | undefined)?.isOrdered).toBe(isOrdered);
   });
 
   it('find the bins that generic values find, whatever the prefixes', () => {

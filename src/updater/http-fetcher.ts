@@ -1,6 +1,7 @@
 import { createGunzip } from 'node:zlib';
-import { Agent, EnvHttpProxyAgent, request } from 'undici';
-import type { Dispatcher } from 'undici';
+import type { Agent as AgentType, Dispatcher } from 'undici';
+import request from 'undici/lib/api/api-request.js';
+import Agent from 'undici/lib/dispatcher/agent.js';
 import { DEFAULT_DOWNLOAD_LIMITS } from './config.ts';
 import type { DownloadLimits } from './config.ts';
 import { DownloadError } from '../tuf/download-error.ts';
@@ -31,7 +32,7 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * gzip only for what compresses well, and enforces length and time limits by itself, so that it can stand alone.
  */
 export class HttpFetcher implements Fetcher, LimitedFetcher {
-  readonly #dispatcher: Dispatcher;
+  readonly #dispatcher: Dispatcher | Promise<Dispatcher>;
   readonly #ownsDispatcher: boolean;
   readonly #limits: DownloadLimits;
   readonly #headers: Readonly<Record<string, string>>;
@@ -55,7 +56,8 @@ export class HttpFetcher implements Fetcher, LimitedFetcher {
   /** Ends all connections. The fetcher cannot be used afterwards. */
   async close(): Promise<void> {
     if (this.#ownsDispatcher) {
-      await this.#dispatcher.destroy();
+      const dispatcher = await Promise.resolve(this.#dispatcher).catch(() => undefined);
+      await dispatcher?.destroy();
     }
   }
 
@@ -97,10 +99,12 @@ export class HttpFetcher implements Fetcher, LimitedFetcher {
       headers['authorization'] = basicAuthorization(address);
     }
     try {
-      return await request(withoutCredentials(address), {
+      const { origin, pathname, search } = address;
+      return await request.call(await this.#dispatcher, {
+        origin,
+        path: pathname + search,
         method: 'GET',
         headers,
-        dispatcher: this.#dispatcher,
         signal: options.signal ?? null,
       });
     } catch (error) {
@@ -109,8 +113,11 @@ export class HttpFetcher implements Fetcher, LimitedFetcher {
   }
 }
 
-function createDispatcher(options: HttpFetcherOptions, limits: DownloadLimits): Dispatcher {
-  const settings: Agent.Options = {
+function createDispatcher(
+  options: HttpFetcherOptions,
+  limits: DownloadLimits,
+): Dispatcher | Promise<Dispatcher> {
+  const settings: AgentType.Options = {
     connections: 16,
     headersTimeout: limits.idleTimeout,
     bodyTimeout: limits.idleTimeout,
@@ -119,7 +126,14 @@ function createDispatcher(options: HttpFetcherOptions, limits: DownloadLimits): 
       ...(options.certificateAuthorities === undefined ? {} : { ca: options.certificateAuthorities }),
     },
   };
-  return options.useEnvironmentProxy === true ? new EnvHttpProxyAgent(settings) : new Agent(settings);
+  if (options.useEnvironmentProxy !== true) {
+    return new Agent(settings);
+  }
+  // The agent for proxies works in the whole of undici only.
+  const agent = import('undici').then(({ EnvHttpProxyAgent }) => new EnvHttpProxyAgent(settings));
+  // A proxy that is no URL is the error of each request.
+  agent.catch(() => undefined);
+  return agent;
 }
 
 function parseUrl(url: string): URL {
@@ -201,11 +215,4 @@ function percentDecoded(text: string): string {
   } catch {
     return text;
   }
-}
-
-function withoutCredentials(address: URL): URL {
-  const plain = new URL(address);
-  plain.username = '';
-  plain.password = '';
-  return plain;
 }
