@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,6 +15,11 @@ const found = whenAvailable(installers);
 let scratch: Awaited<ReturnType<typeof scratchFolder>>;
 let index: SimulatedIndex;
 let client: CleanClient;
+const distributions = [
+  makeWheel({ name: 'demo', version: '1.0', requires: ['dep'] }),
+  makeSdist({ name: 'demo', version: '1.0', requires: ['dep'] }),
+  makeWheel({ name: 'dep', version: '2.0' }),
+] as const;
 /** A project with a lock of every tool. */
 let project: string;
 
@@ -22,11 +28,9 @@ beforeAll(async () => {
   await buildRind();
   scratch = await scratchFolder('locks');
   index = await SimulatedIndex.start();
-  index.addProject('demo', [
-    served(makeWheel({ name: 'demo', version: '1.0', requires: ['dep'] }), ['dep']),
-    served(makeSdist({ name: 'demo', version: '1.0' })),
-  ]);
-  index.addProject('dep', [served(makeWheel({ name: 'dep', version: '2.0' }))]);
+  const [wheel, sdist, dependency] = distributions;
+  index.addProject('demo', [served(wheel, ['dep']), served(sdist)]);
+  index.addProject('dep', [served(dependency)]);
   client = await CleanClient.create(join(scratch.path, 'home'), found.value.tools.bin);
   await client.trust(index);
   project = join(client.home, 'project');
@@ -81,6 +85,9 @@ async function makeLocks(): Promise<void> {
     expect(made.code, made.output).toBe(0);
   }
 }
+
+const digest = (algorithm: string, bytes: Uint8Array): string =>
+  createHash(algorithm).update(bytes).digest('hex');
 
 const LOCKS = ['uv.lock', 'poetry.lock', 'pdm.lock', 'Pipfile.lock', 'pylock.toml', 'requirements.txt'];
 
@@ -149,6 +156,24 @@ describe('rind lock check', () => {
     expect([checked.code, checked.stdout]).toEqual([3, expect.stringContaining('not signed: dep-2.0-1-')]);
   });
 
+  it('computes a hash that the index does not sign, and counts none that collisions are known of', async () => {
+    const hashes = new Map(
+      distributions.map(({ bytes }) => [digest('sha256', bytes), digest('sha512', bytes)]),
+    );
+    const toSha512 = (text: string): string =>
+      text.replace(/sha256 = "([0-9a-f]{64})"/g, (_, sha256: string) => `sha512 = "${hashes.get(sha256)}"`);
+    const other = await changed('pylock.toml', toSha512);
+    expect((await rind(['lock', 'check', other])).stderr).toContain('3 verified');
+    const wrong = await changed('pylock.toml', (text) =>
+      toSha512(text).replace(/sha512 = "./, 'sha512 = "g'),
+    );
+    expect((await rind(['lock', 'check', wrong])).code).toBe(2);
+    const weak = await changed('requirements.txt', (text) =>
+      text.replace(/sha256:[0-9a-f]{64}/, `md5:${'0'.repeat(32)}`),
+    );
+    expect((await rind(['lock', 'check', weak])).stdout).toContain('missing hash: demo 1.0');
+  });
+
   it('names what comes from another index, and takes the signed bytes from anywhere', async () => {
     const mirrored = await changed('uv.lock', (text) =>
       text.replaceAll(index.url, 'https://mirror.example.org/'),
@@ -185,9 +210,22 @@ describe('rind lock check', () => {
 });
 
 describe('rind download', () => {
+  let bin: string;
+
+  beforeAll(async () => {
+    if (found.present) bin = await createVirtualEnvironment(join(client.home, 'venv'), { withPip: true });
+  });
+
   async function installsFrom(wheelhouse: string): Promise<void> {
-    const bin = await createVirtualEnvironment(`${wheelhouse}-venv`, { withPip: true });
-    const args = ['install', '--quiet', '--no-index', '--find-links', wheelhouse, 'demo'];
+    const args = [
+      'install',
+      '--quiet',
+      '--force-reinstall',
+      '--no-index',
+      '--find-links',
+      wheelhouse,
+      'demo',
+    ];
     await succeed(join(bin, 'pip'), args, { env: cleanEnvironment() });
     await succeed(join(bin, 'python'), ['-c', 'import demo, dep'], { env: cleanEnvironment() });
   }
