@@ -30,6 +30,8 @@ let scratch: Awaited<ReturnType<typeof scratchFolder>>;
 let index: SimulatedIndex;
 /** Holds nothing but `rind`. */
 let programs: string;
+/** The Python of all machines, in which demo is not installed; making one with pip takes seconds. */
+let python: string;
 let demoSha256 = '';
 let counter = 0;
 
@@ -49,6 +51,7 @@ beforeAll(async () => {
     if (file !== undefined)
       index.addProject(name, [{ filename: file.filename, bytes: await readFile(file.path) }]);
   }
+  python = await createVirtualEnvironment(join(scratch.path, 'venv'), { withPip: true });
   programs = join(scratch.path, 'programs');
   await mkdir(programs);
   await writeFile(join(programs, 'rind'), `#!/bin/sh\nexec '${process.execPath}' '${rindMain}' "$@"\n`);
@@ -85,8 +88,10 @@ class Machine {
     counter += 1;
     const home = join(scratch.path, `machine-${counter}`);
     await mkdir(home);
-    const bin = await createVirtualEnvironment(join(home, 'venv'), { withPip: true });
-    const machine = new Machine(home, bin);
+    const machine = new Machine(home, python);
+    await succeed('python', ['-m', 'pip', '--quiet', 'uninstall', '--yes', 'demo'], {
+      env: machine.environment,
+    });
     await mkdir(machine.project);
     const fingerprint = await fingerprintOf(index);
     await machine.write(
