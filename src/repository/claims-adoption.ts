@@ -1,13 +1,9 @@
-import {
-  claimListOf,
-  MOST_LIST_BYTES,
-  shardNames,
-  type ClaimedProject,
-} from '../claims/claim-lists.ts';
+import { claimListOf, MOST_LIST_BYTES, shardNames, type ClaimedProject } from '../claims/claim-lists.ts';
 import { ClaimError } from '../claims/errors.ts';
 import { parseProjectRoleName, projectRoleName, releaseRoleName, wheelsRoleName } from '../claims/names.ts';
 import { isSameOwners } from '../claims/owners.ts';
 import { projectDelegation } from '../claims/project-role.ts';
+import { listClaims } from '../db/claims.ts';
 import type { TargetChange } from '../db/publications.ts';
 import type { Executor } from '../db/schema.ts';
 import { claimedTargetsUnder } from '../db/targets.ts';
@@ -62,7 +58,8 @@ export async function adoptClaims(
   const lists = await readLists(place, fresh, state, next);
   requireForm(lists);
   const keys = listKeys(next.targets, 'recently-claimed');
-  const claims = before.withClaimed(signedOf(lists), keys);
+  const forgotten = await unclaimed(place, before);
+  const claims = before.withClaimed(signedOf(lists), keys).withRecentlyClaimed(forgotten, keys);
   for (const [project, owners] of claims.claimed) {
     const old = before.claimed.get(project);
     if (old === undefined || !isSameOwners(old, owners))
@@ -73,6 +70,21 @@ export async function adoptClaims(
   );
   const left = [...before.claimed.keys()].filter((project) => !claims.claimed.has(project));
   return { claims, parts, due: claims.changedParts(before), targetChanges: await backToBins(place, left) };
+}
+
+/** Projects in recently-claimed whose claims are gone and whose targets stand in the bins already: after a recovery. */
+async function unclaimed(
+  { db, indexId }: PublicTree,
+  { recentlyClaimed }: PublishedClaims,
+): Promise<ReadonlyMap<string, undefined>> {
+  const known = new Set((await listClaims(db, indexId)).map(({ project }) => project));
+  const gone = new Map<string, undefined>();
+  for (const project of recentlyClaimed.keys()) {
+    if (known.has(project)) continue;
+    const isInBins = (await claimedTargetsUnder(db, indexId, `simple/${project}/`)).length === 0;
+    if (isInBins) gone.set(project, undefined);
+  }
+  return gone;
 }
 
 /** claimed and its parts as they will be, each verified. */

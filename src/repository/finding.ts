@@ -19,6 +19,7 @@ export type FindingCode =
   | 'COPY_CHANGED'
   | 'FILE_NOT_SIGNED'
   | 'PAGE_DIFFERS'
+  | 'CLAIM_DIFFERS'
   | 'LOG_BROKEN';
 
 /** 'error': an invariant is broken. 'notice': worth knowing, nothing is broken. */

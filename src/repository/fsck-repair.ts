@@ -1,3 +1,4 @@
+import { parseProjectRoleName } from '../claims/names.ts';
 import { appendAudit } from '../db/audit.ts';
 import { findFiles, pageStates } from '../db/files.ts';
 import { appendJournal } from '../db/journal.ts';
@@ -244,7 +245,9 @@ class RepairRun {
     if (!isRight || (await digestObject(store, this.#tree.hashed(path, sha256)))?.sha256 !== sha256)
       return undefined;
     await writeTransaction(db, async (tx) => {
-      await putTargets(tx, index.id, [{ path, length, sha256 }]);
+      const isClaimed = parseProjectRoleName(role) !== undefined;
+      await deleteTarget(tx, index.id, path);
+      await putTargets(tx, index.id, [{ path, length, sha256, isClaimed }]);
       await this.#appendAudit(tx, finding, 'row of the target mended');
     });
     return 'the row of the target follows what is signed';

@@ -1,3 +1,4 @@
+import { parseProjectRoleName } from '../claims/names.ts';
 import { findFiles, pageStates, type PageState } from '../db/files.ts';
 import { projectIdsAfter } from '../db/projects.ts';
 import type { Executor, FileRow } from '../db/schema.ts';
@@ -10,6 +11,7 @@ import type { TargetFile } from '../tuf/file.ts';
 import type { Targets } from '../tuf/targets.ts';
 import { BinLayout } from './bins.ts';
 import { PublicationError } from './errors.ts';
+import { ClaimCheck } from './fsck-claims.ts';
 import type { Findings } from './finding.ts';
 import type { Delegator } from './fsck-metadata.ts';
 import { checkObject } from './fsck-objects.ts';
@@ -27,7 +29,8 @@ export class TargetCheck {
   readonly #findings: Findings;
   readonly #waiting: ReadonlySet<number>;
   /** Targets of roles that come before the bins: they hide a bin's target of the same path. */
-  readonly #claimed = new Set<string>();
+  readonly #hidden = new Set<string>();
+  readonly #claims: ClaimCheck;
   #layout: BinLayout | undefined;
   #count = 0;
 
@@ -45,6 +48,7 @@ export class TargetCheck {
     this.#indexId = indexId;
     this.#findings = findings;
     this.#waiting = waiting;
+    this.#claims = new ClaimCheck(db, indexId, findings);
   }
 
   /** How many targets were seen. */
@@ -55,6 +59,7 @@ export class TargetCheck {
   /** One role of the walk, with those that lead to it. */
   async visit(role: string, targets: Targets, delegators: readonly Delegator[]): Promise<void> {
     if (role === 'bins') this.#layout = this.#readLayout(targets);
+    const isProject = await this.#claims.visit(role, targets);
     this.#count += targets.targets.size;
     for (const target of targets.targets.values()) {
       if (this.#isMisplaced(role, target.path, delegators)) {
@@ -66,9 +71,10 @@ export class TargetCheck {
       }
     }
     const isBin = this.#layout?.has(role) === true;
-    if (!isBin) for (const name of targets.targets.keys()) this.#claimed.add(name);
+    if (!isBin && !isProject) for (const name of targets.targets.keys()) this.#hidden.add(name);
     await this.#checkObjects(targets);
     if (isBin) await this.#checkRows(role, targets);
+    if (isProject) await this.#checkFiles(role, targets);
   }
 
   #readLayout({ delegations, version }: Targets): BinLayout | undefined {
@@ -83,7 +89,8 @@ export class TargetCheck {
 
   /** Whether a client's search for the path passes this role by, or ends before it. */
   #isMisplaced(role: string, path: string, delegators: readonly Delegator[]): boolean {
-    if (this.#claimed.has(path)) return true;
+    const isProject = parseProjectRoleName(role) !== undefined;
+    if (this.#hidden.has(path) || (!isProject && this.#claims.isClaimed(path))) return true;
     return delegators.some(({ targets }, depth) => {
       const next = delegators[depth + 1]?.role ?? role;
       return targets.delegations?.rolesForTarget(path).some(({ name }) => name === next) !== true;
@@ -123,18 +130,23 @@ export class TargetCheck {
       if (!targets.has(row.path))
         this.#differs(row.path, role, 'is a target in the database, but not signed');
     }
-    const filenames = [...targets.keys()].flatMap((path) => {
-      const parsed = parseIndexPath(path);
-      return parsed?.kind === 'file' ? [parsed.filename] : [];
-    });
-    const files = await findFiles(this.#db, this.#indexId, filenames);
     for (const target of targets.values()) {
       const row = rows.get(target.path);
       const sameRow = row?.length === target.length && row.sha256 === target.hashes.get('sha256');
       if (!sameRow)
         this.#differs(target.path, role, 'is signed, but not so among the targets of the database');
-      await this.#checkFile(target, files, role);
     }
+    await this.#checkFiles(role, { targets });
+  }
+
+  /** What a role lists against the files of the index. */
+  async #checkFiles(role: string, { targets }: Pick<Targets, 'targets'>): Promise<void> {
+    const filenames = [...targets.keys()].flatMap((path) => {
+      const parsed = parseIndexPath(path);
+      return parsed?.kind === 'file' ? [parsed.filename] : [];
+    });
+    const files = await findFiles(this.#db, this.#indexId, filenames);
+    for (const target of targets.values()) await this.#checkFile(target, files, role);
   }
 
   async #checkFile(target: TargetFile, files: ReadonlyMap<string, FileRow>, role: string): Promise<void> {
@@ -143,6 +155,8 @@ export class TargetCheck {
     if (isPage || target.path === TAKEDOWNS_PATH) return;
     const row = parsed?.kind === 'file' ? files.get(parsed.filename) : undefined;
     if (parsed === undefined || row === undefined) {
+      // A builder's wheel may be listed before it stands on the page.
+      if (parsed?.kind === 'file' && parseProjectRoleName(role)?.kind === 'wheels') return;
       this.#findings.add('TARGET_UNKNOWN', `${target.path} is signed, but the index has no such file.`, {
         role,
         path: target.path,
@@ -163,6 +177,7 @@ export class TargetCheck {
 
   /** The other direction: every file and page of every project is signed as its rows say. Projects with waiting changes are passed by. */
   async checkProjects(): Promise<void> {
+    await this.#claims.checkClaims(this.#waiting);
     let last = 0;
     for (;;) {
       const ids = await projectIdsAfter(this.#db, this.#indexId, last, PROJECTS_TOGETHER);

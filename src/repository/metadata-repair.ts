@@ -1,3 +1,7 @@
+import { claimListOf, claimListRole, claimLists } from '../claims/claim-lists.ts';
+import { parseProjectRoleName } from '../claims/names.ts';
+import { parseOwnersText } from '../claims/owners-text.ts';
+import { findSignedRole, listClaims } from '../db/claims.ts';
 import { lastLogEntry } from '../db/log-entries.ts';
 import { currentRoles } from '../db/roles.ts';
 import type { Executor, IndexRow, RoleRow } from '../db/schema.ts';
@@ -5,6 +9,8 @@ import { targetHashes } from '../db/target-hashes.ts';
 import { targetsOfRange } from '../db/targets.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { parseLogEntry } from '../transparency/log-entry.ts';
+import { canonicalJsonText } from '../tuf/canonical-json.ts';
+import type { Delegations } from '../tuf/delegations.ts';
 import type { Signer } from '../tuf/signer.ts';
 import { encodeBin } from './bins.ts';
 import { snapshotEntry } from './draft.ts';
@@ -13,6 +19,7 @@ import { readOfflineRoles, type OfflineRoles } from './offline-roles.ts';
 import { OnlineKeys } from './online-keys.ts';
 import { withOtherHashes } from './other-hashes.ts';
 import { sha256Hex } from './project-targets.ts';
+import { listKeys } from './published-claims.ts';
 import type { ServedTree } from './served-tree.ts';
 import { signEncoded } from './signed-role.ts';
 import { encodeTimestamp, SnapshotEntries } from './snapshot.ts';
@@ -78,12 +85,15 @@ export class MetadataRepair {
   ): Promise<Uint8Array | undefined> {
     const { role, version } = row;
     const common = { role, version, expires: new Date(row.expires_at) };
+    if (parseProjectRoleName(role) !== undefined)
+      return findSignedRole(this.#db, this.#indexId, role, version);
     const text = await this.#textOf(row, rows, offline);
     if (text === undefined) return undefined;
     const keys = offline.keysOf(role);
-    const signers = offline.layout.has(role)
-      ? this.#keys.signersFor(role, keys)
-      : this.#keys.allSignersFor(role, keys);
+    const signers =
+      offline.layout.has(role) || claimListOf(role) !== undefined
+        ? this.#keys.signersFor(role, keys)
+        : this.#keys.allSignersFor(role, keys);
     return (await signEncoded(common, text, signers)).bytes;
   }
 
@@ -105,12 +115,22 @@ export class MetadataRepair {
       const listed = [...rows.values()].filter((other) => !UNLISTED.has(other.role));
       return SnapshotEntries.of(listed.map((other) => snapshotEntry(other, offline))).encode(common);
     }
+    if (claimListOf(role) === 'recently-claimed') {
+      const delegations = (await this.#recentlyClaimed(offline)).get(role);
+      return delegations && canonicalJsonText(claimListRole(role, delegations, common).toJson());
+    }
     const snapshot = rows.get('snapshot');
     if (role !== 'timestamp' || snapshot === undefined) return undefined;
     const last = await lastLogEntry(this.#db, this.#indexId);
     const entry = last === undefined ? undefined : parseLogEntry(new TextEncoder().encode(last.entry));
     const log = entry === undefined ? {} : { log: { ...entry.previous, roles: entry.roles } };
     return encodeTimestamp({ ...common, snapshot, ...log });
+  }
+
+  async #recentlyClaimed(offline: OfflineRoles): Promise<ReadonlyMap<string, Delegations>> {
+    const rows = await listClaims(this.#db, this.#indexId, 'recently-claimed');
+    const projects = rows.map(({ project, owners }) => ({ project, owners: parseOwnersText(owners) }));
+    return claimLists('recently-claimed', projects, listKeys(offline.targets, 'recently-claimed'));
   }
 
   #keyOf({ role, version }: RoleRow): string {

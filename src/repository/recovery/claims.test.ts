@@ -1,12 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { copyOf } from '../../../test/compromise/attacker.ts';
 import { ownersFor, signProject, targetOf } from '../../../test/support/claimed-fixture.ts';
-import { IndexFixture, newSigner, sha256 } from '../../../test/support/index-fixture.ts';
+import { IndexFixture, newSigner, sha256, signOffline } from '../../../test/support/index-fixture.ts';
 import { StoreClient } from '../../../test/support/store-client.ts';
+import { claimListRole, claimLists } from '../../claims/claim-lists.ts';
 import { findClaim, setStaging } from '../../db/claims.ts';
+import { submitOfflineBundle } from '../../db/offline-bundles.ts';
 import { findProject } from '../../db/projects.ts';
+import { writeTransaction } from '../../db/transactions.ts';
+import { signMetadata } from '../../tuf/metadata.ts';
 import { fsck } from '../fsck.ts';
 import { storeSource } from './published-source.ts';
 import { rebuildIndex } from './rebuild.ts';
+import { recoverIndex } from './recover.ts';
 
 const [owner, second, machine, farm] = [newSigner(), newSigner(), newSigner(), newSigner()];
 const WHEEL = 'packages/flask/flask-1.0-py3-none-any.whl';
@@ -75,5 +81,77 @@ describe('rebuildIndex', () => {
     await rebuildIndex({ db, store, index, source: storeSource(store, ''), pinnedRoot: await root(), now });
     expect(await findClaim(db, id)).toMatchObject({ staging: 1, state: 'recently-claimed' });
     expect((await fsck(fixture)).findings).toEqual([]);
+  });
+});
+
+describe('recoverIndex', () => {
+  const both = ownersFor([owner, second], 2);
+  const claimedList = async (version: number) => {
+    const { signers } = fixture.offline.claimed;
+    const keys = ownersFor(signers);
+    const list = claimLists('claimed', [{ project: 'flask', owners: both }], keys).get('claimed');
+    const common = { version, expires: new Date(fixture.now.getTime() + 300 * 86_400_000) };
+    if (list === undefined) throw new Error('no list');
+    return signMetadata(claimListRole('claimed', list, common), signers);
+  };
+
+  it('keeps what the keys of claimed projects vouch for, empties recently-claimed and drops what nobody vouches for', async () => {
+    const { db, index, store, clock, now, offline } = fixture;
+    const publisher = await fixture.startedPublisher();
+    await fixture.upload('click', '1.0');
+    await signProject(fixture, 'click', { owners: [owner] });
+    const bytes = (await claimedList(2)).toBytes();
+    await writeTransaction(db, (tx) =>
+      submitOfflineBundle(tx, {
+        indexId: index.id,
+        event: 'move',
+        roles: [{ role: 'claimed', version: 2, bytes }],
+        now,
+      }),
+    );
+    while ((await publisher.publishOnce()) !== undefined);
+    const good = await copyOf(store);
+    // After the last known good state: releases of all three, and the online key is stolen.
+    for (const name of ['flask', 'click', 'django']) await fixture.upload(name, '2.0');
+    await signProject(fixture, 'flask', { owners: [owner, second], wished: both, release: [machine] });
+    await signProject(fixture, 'click', { owners: [owner] });
+    while ((await publisher.publishOnce()) !== undefined);
+    await publisher.close();
+    expect(await client.read('packages/click/click-2.0.tar.gz')).toBe('click 2.0');
+    const online = newSigner();
+    const fresh = () => ({ signers: [newSigner()], threshold: 1 });
+    const roles = await signOffline({ ...offline, targets: fresh(), bins: fresh() }, [online.key], {
+      version: 2,
+      now,
+      bins: 4,
+    });
+    const report = await recoverIndex({
+      db,
+      store,
+      index,
+      stolen: ['timestamp', 'snapshot', 'bin-n'],
+      source: storeSource(good, ''),
+      pinnedRoot: (await good.read('metadata/1.root.json')) ?? new Uint8Array(),
+      keep: new Set(),
+      bundle: { event: 'e'.repeat(64), roles: { ...roles, claimed: await claimedList(3) } },
+      signers: [online],
+      keepEvidence: async () => undefined,
+      actor: 'cli:test',
+      clock,
+    });
+    expect(report.fsck.findings).toEqual([]);
+    expect(report.restored.map(({ project }) => project)).toEqual(['click', 'django']);
+    const reader = await StoreClient.pin(fixture, 'new');
+    for (const one of [client, reader]) {
+      expect(await one.read('packages/flask/flask-2.0.tar.gz')).toBe('flask 2.0');
+      expect(await one.read('packages/click/click-1.0.tar.gz')).toBe('click 1.0');
+      expect(await one.read('packages/click/click-2.0.tar.gz')).toBeUndefined();
+      expect(await one.read('packages/django/django-2.0.tar.gz')).toBeUndefined();
+    }
+    const lists = await fixture.objects('metadata/');
+    const newest = [...lists].filter(([key]) => key.endsWith('.recently-claimed.json')).at(-1)?.[1];
+    expect(newest).not.toContain('project-click');
+    const claims = await db.selectFrom('claims').select('state').execute();
+    expect(claims).toEqual([{ state: 'claimed' }]);
   });
 });

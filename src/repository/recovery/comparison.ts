@@ -1,16 +1,23 @@
+import { ClaimError } from '../../claims/errors.ts';
+import { projectRoleName } from '../../claims/names.ts';
+import type { SignedTarget } from '../../claims/project-role.ts';
+import { latestSignedRoles } from '../../db/claims.ts';
 import { pageStates } from '../../db/files.ts';
-import { projectIdsAfter } from '../../db/projects.ts';
+import { findProject, projectIdsAfter } from '../../db/projects.ts';
 import type { Executor, IndexRow } from '../../db/schema.ts';
-import { findTargets, targetsOfRange, type TargetEntry } from '../../db/targets.ts';
+import { CLAIMED_PREFIX, findTargets, targetsOfRange, type TargetEntry } from '../../db/targets.ts';
 import { waitingSummary } from '../../db/journal.ts';
 import { FormatError } from '../../pypi/errors.ts';
 import { parseIndexPath, simpleJsonPath } from '../../pypi/layout.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import type { Targets } from '../../tuf/targets.ts';
 import { BinLayout } from '../bins.ts';
+import { readSignedProject, signedTargets } from '../claimed-project.ts';
+import { PublicationError } from '../errors.ts';
 import { projectTargets } from '../project-targets.ts';
 import { ServedTree } from '../served-tree.ts';
 import { digest } from './good-object.ts';
+import { ClaimsOfTree } from './published-claims-rows.ts';
 import type { PublishedSource } from './published-source.ts';
 import { walkPublished, type PublishedRole, type PublishedState } from './published-walk.ts';
 import { entryOf } from './rebuild.ts';
@@ -58,6 +65,7 @@ export async function compareWithGood(options: CompareOptions): Promise<Comparis
   const good = await walkPublished(options.source, options.pinnedRoot, (role, targets) =>
     walk.visit(role, targets),
   );
+  await walk.compareClaimed();
   await walk.compareRows();
   return { good, ...walk.result() };
 }
@@ -68,6 +76,11 @@ class ComparisonWalk {
   readonly #differences: Difference[] = [];
   readonly #pages = new Map<string, TargetEntry>();
   #layout: BinLayout | undefined;
+  readonly #claims = new ClaimsOfTree();
+  /** Projects in claimed whose present metadata their own keys vouch for, with what it lists. */
+  readonly #kept = new Map<string, ReadonlyMap<string, SignedTarget>>();
+  /** Paths that are listed by the role of their project now, and were compared. */
+  readonly #compared = new Set<string>();
   #bins = 0;
   #targets = 0;
 
@@ -76,7 +89,10 @@ class ComparisonWalk {
     this.#tree = new ServedTree(options.index.name);
   }
 
-  async visit({ role }: PublishedRole, targets: Targets): Promise<void> {
+  async visit(published: PublishedRole, targets: Targets): Promise<void> {
+    const { role } = published;
+    const project = this.#claims.take(published, targets);
+    if (project !== undefined) return this.#visitProject(project, role, targets);
     if (role === 'bins' && targets.delegations !== undefined)
       this.#layout = BinLayout.fromDelegations(targets.delegations);
     if (this.#layout?.has(role) !== true) return;
@@ -85,15 +101,72 @@ class ComparisonWalk {
     const present = new Map<string, TargetEntry>();
     for (const entry of await targetsOfRange(db, index.id, first, last)) present.set(entry.path, entry);
     this.#bins += 1;
+    // Those whose projects were claimed since.
+    const elsewhere = await findTargets(
+      db,
+      index.id,
+      [...targets.targets.keys()].filter((path) => !present.has(path)),
+    );
     for (const target of targets.targets.values()) {
       const good = entryOf(target);
-      await this.#compare(good, present.get(good.path));
+      await this.#compareGood(good, present.get(good.path) ?? elsewhere.get(good.path));
       present.delete(good.path);
-      const parsed = parseIndexPath(good.path);
-      if (parsed?.kind === 'simple-json') this.#pages.set(parsed.project, good);
     }
     for (const { path, length, sha256 } of present.values())
       this.#differences.push({ kind: 'added', path, present: { length, sha256 }, good: undefined });
+  }
+
+  /**
+   * One role of a claimed project. What claimed delegates is not the index's to forge: present metadata that its developers' keys vouch for is
+   * good, whatever is newer in it (PEP 480). Recently claimed projects rest on the online key, so theirs is what it was in the good state.
+   */
+  async #visitProject(project: string, role: string, { targets }: Targets): Promise<void> {
+    const { db, index } = this.#options;
+    if (role === projectRoleName(project)) await this.#keepSigned(project);
+    if (this.#kept.has(project)) return;
+    const present = await findTargets(db, index.id, targets.keys());
+    for (const target of targets.values()) await this.#compareGood(entryOf(target), present.get(target.path));
+  }
+
+  async #keepSigned(project: string): Promise<void> {
+    const { db, index } = this.#options;
+    const owners = this.#claims.ownersOf(project);
+    if (owners === undefined || this.#claims.listOf(project) !== 'claimed') return;
+    const row = await findProject(db, index.id, project);
+    const rows = row === undefined ? [] : await latestSignedRoles(db, [row.id]);
+    const [state] = row === undefined ? [] : await pageStates(db, [row.id]);
+    if (state === undefined) return;
+    try {
+      const signed = await readSignedProject(project, owners, rows);
+      const targets = signedTargets(signed, projectTargets(state).targets);
+      this.#kept.set(project, targets);
+      for (const [path, target] of targets)
+        await this.#compareGood({ path, ...target }, await this.#present(path));
+    } catch (error) {
+      // Then the good state decides.
+      const isKnown =
+        error instanceof ClaimError || error instanceof PublicationError || error instanceof FormatError;
+      if (!isKnown) throw error;
+    }
+  }
+
+  async #present(path: string): Promise<TargetEntry | undefined> {
+    return (await findTargets(this.#options.db, this.#options.index.id, [path])).get(path);
+  }
+
+  async #compareGood(good: TargetEntry, present: TargetEntry | undefined): Promise<void> {
+    this.#compared.add(good.path);
+    await this.#compare(good, present);
+    const parsed = parseIndexPath(good.path);
+    if (parsed?.kind === 'simple-json') this.#pages.set(parsed.project, good);
+  }
+
+  /** Targets that roles of projects list now, and that nothing good knows. */
+  async compareClaimed(): Promise<void> {
+    const { db, index } = this.#options;
+    for (const { path, length, sha256 } of await targetsOfRange(db, index.id, CLAIMED_PREFIX, CLAIMED_PREFIX))
+      if (!this.#compared.has(path))
+        this.#differences.push({ kind: 'added', path, present: { length, sha256 }, good: undefined });
   }
 
   async #compare(good: TargetEntry, present: TargetEntry | undefined): Promise<void> {

@@ -1,3 +1,4 @@
+import { parseProjectRoleName } from '../../claims/names.ts';
 import { acknowledgeTimestamp, reserveForeignVersions } from '../../db/foreign-versions.ts';
 import { findReservedPublication, lastPublication, type ReservedRole } from '../../db/publications.ts';
 import { findRoleVersion, highestVersions } from '../../db/roles.ts';
@@ -80,7 +81,7 @@ export async function removeForeignMetadata(
   for (const { key, version } of found) if (version !== undefined) await store.remove(key);
 }
 
-/** Root is left out: its next version must be exactly one more than the trusted one. */
+/** Root and what developers sign are left out: their next version must be exactly one more than the trusted one. */
 async function withoutFastForward(
   { db, index }: ForeignOptions,
   found: readonly ForeignObject[],
@@ -89,6 +90,7 @@ async function withoutFastForward(
   const highest = await highestVersions(db, index.id, [...new Set(found.map(({ role }) => role))]);
   return found.flatMap(({ role, version, sha256, length }) => {
     const isNear = version !== undefined && version <= (highest.get(role) ?? 0) + FAST_FORWARD;
-    return isNear && role !== 'root' ? [{ role, version, sha256, length, expires: now }] : [];
+    const isForced = role === 'root' || parseProjectRoleName(role) !== undefined;
+    return isNear && !isForced ? [{ role, version, sha256, length, expires: now }] : [];
   });
 }

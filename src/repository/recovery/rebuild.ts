@@ -250,6 +250,8 @@ class Rebuild {
     for await (const { key } of store.list(`${this.#tree.prefix}metadata/`)) {
       const [, number, role = ''] = /\/([1-9][0-9]{0,15})\.([^/]+)\.json$/.exec(key) ?? [];
       if (number === undefined || present.has(`${number}.${role}`)) continue;
+      // Their next version is exactly one more, and only developers can sign it.
+      if (parseProjectRoleName(role) !== undefined) continue;
       const bytes = (await store.read(key)) ?? new Uint8Array();
       taken.push({
         role,

@@ -1,5 +1,7 @@
 import type { AuditDetail } from '../../db/audit.ts';
 import { appendAudit } from '../../db/audit.ts';
+import { deleteClaim, listClaims } from '../../db/claims.ts';
+import { appendJournal } from '../../db/journal.ts';
 import { findOfflineBundle, submitOfflineBundle, type BundleRole } from '../../db/offline-bundles.ts';
 import { holdPublication, releaseHold } from '../../db/publication-holds.ts';
 import { currentRoles } from '../../db/roles.ts';
@@ -78,6 +80,7 @@ export async function recoverIndex(options: RecoverOptions): Promise<RecoverRepo
   if (!isPublished) await requireNewKeys(options, tree);
   const comparison = await compareWithGood(options);
   const context = { db, store, tree, indexId: index.id, source, now: clock() };
+  await emptyRecentlyClaimed(options, clock());
   const restored = await applyGoodState(context, comparison, keep);
   const detail = {
     stolen: options.stolen.join(','),
@@ -88,6 +91,28 @@ export async function recoverIndex(options: RecoverOptions): Promise<RecoverRepo
   await submit(options, actor, detail, clock());
   await publishAll(options, clock);
   return { foreign, foreignLog, comparison, restored, fsck: await fsck({ db, store, index, clock }) };
+}
+
+/**
+ * Whoever has the online key could have claimed any project: recently-claimed is emptied, its projects stand in the bins as the good state has
+ * them, and their owners are asked to claim them again (PEP 480). The metadata that they signed stays public as it was.
+ */
+async function emptyRecentlyClaimed({ db, index, actor }: RecoverOptions, now: Date): Promise<void> {
+  await writeTransaction(db, async (tx) => {
+    const claims = await listClaims(tx, index.id, 'recently-claimed');
+    for (const { project, project_id } of claims) {
+      await deleteClaim(tx, project_id);
+      await appendJournal(tx, { indexId: index.id, projectId: project_id, kind: 'unclaim', detail: {}, now });
+      await appendAudit(tx, {
+        indexId: index.id,
+        at: now,
+        actor,
+        action: 'claim.empty',
+        subject: project,
+        detail: {},
+      });
+    }
+  });
 }
 
 async function hold({ db, index }: RecoverOptions, now: Date): Promise<void> {
