@@ -122,7 +122,8 @@ function summary(): string {
 const INTRODUCTION = `# Attacks
 
 Somebody holds the mirror between a real \`rind serve\` and real installers, or the keys of the index. What he does, the verdict that was written before it was tried, whether it holds with pip
-through \`rind run\` and through \`rind proxy\`, and what plain pip does with the same mirror. After each attack the same client goes through the same mirror while it behaves; nothing of that is refused.
+through \`rind run\` and through \`rind proxy\`, and what plain pip does with the same mirror. After each attack the same client
+goes through the same mirror while it behaves, and is not refused: in the test suite with the client in its process, here too unless \`--no-twins\` is said.
 
 - **rejected**: nothing is installed, and the code says why (\`absent\`: the index, signed, has no such thing; \`other host\`: what is no trusted index is not asked; \`not started\`: the installer is not even started).
 - **no effect**: the right file is installed; what was changed is not looked at.
@@ -155,6 +156,6 @@ for (const each of wrong) console.error(each);
 if (wrong.length > 0) process.exitCode = 1;
 if (process.argv.includes('--write')) {
   const today = new Date().toISOString().slice(0, 10);
-  const written = `Written by \`npm run attacks -- --write\` on ${today}. ${summary()}`;
+  const written = `Written by \`npm run attacks -- ${process.argv.slice(2).join(' ')}\` on ${today}. ${summary()}`;
   await writeFile(join(checkout, 'docs', 'attacks.md'), `${INTRODUCTION}\n${written}\n\n${render()}`);
 }

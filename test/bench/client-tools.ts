@@ -10,7 +10,8 @@ import { Uploader } from '../tools/upload.ts';
 import { isQuick, percentile, type Table } from './report.ts';
 
 const PACKAGES = isQuick ? 5 : 50;
-const ROUNDS = isQuick ? 1 : 5;
+const rounds = process.argv.find((argument) => argument.startsWith('--rounds='))?.slice('--rounds='.length);
+const ROUNDS = isQuick ? 1 : Number(rounds ?? 5);
 const ASKED = isQuick ? 20 : 500;
 const names = Array.from({ length: PACKAGES }, (_, number) => `tree-${number}`);
 

@@ -1,6 +1,7 @@
 // `npm run bench:client`: verified installs beside the same tool on the same index without rind, in the same run.
 //
 //   npm run bench:client -- --only=tools,metadata,memory
+//   npm run bench:client -- --rounds=2      instead of five
 //   npm run bench:client -- --quick         little of everything: it runs, its figures mean nothing
 //   npm run bench:client -- --write         also writes docs/benchmarks.md
 import { readFile, writeFile } from 'node:fs/promises';
