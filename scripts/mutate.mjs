@@ -27,6 +27,8 @@ const VERIFICATION = [
   'public-key',
   'json',
   'canonical-json',
+  'rows',
+  'row-table',
 ];
 /** What the tests of the updater are asked about too: they are slow, and everything else has tests of its own. */
 const WITH_WORKFLOW = new Set(['trusted-metadata-set.ts']);

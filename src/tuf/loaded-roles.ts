@@ -1,7 +1,7 @@
 import type { Metadata } from './metadata.ts';
 import type { Targets } from './targets.ts';
 
-/** Bytes of delegated roles without delegations that stay loaded; their models take about four times as much. */
+/** Bytes of delegated roles without delegations that stay loaded; their text takes as much again. */
 export const DEFAULT_LOADED_BYTES = 16 << 20;
 
 /**

@@ -12,7 +12,7 @@ export interface UpdaterConfig {
   readonly snapshotMaxLength: number;
   /** Bytes, for the top-level and every delegated targets role; 16,384 explicit bins have 3 MB. */
   readonly targetsMaxLength: number;
-  /** Bytes of roles without delegations (bins) that a session keeps loaded; their models take about four times as much. */
+  /** Bytes of roles without delegations (bins) that a session keeps loaded; their text takes as much again. */
   readonly loadedBytes: number;
   /** Ask for `<sha256>.<name>` when the repository has consistent snapshots. */
   readonly prefixTargetsWithHash: boolean;

@@ -12,7 +12,7 @@ interface Entry {
   readonly metadata: Metadata<Signed>;
 }
 
-/** Bytes of metadata kept, for what every search passes and for the bins at its end; the models take about four times as much. */
+/** Bytes of metadata kept, for what every search passes and for the bins at its end; their text takes as much again. */
 const DEFAULT_MAX_BYTES = 16 << 20;
 const DEFAULT_MAX_LEAF_BYTES = 1 << 20;
 
