@@ -56,7 +56,8 @@ export type FailureResult =
   | 'stops and says why'
   | 'stops; `rind proxy` says why'
   | 'installs from the second index'
-  | 'stops';
+  | 'stops and names the index that was refused'
+  | 'stops: no such project';
 
 /** What became of an installer in front of a failure. */
 export function resultOf(
@@ -66,12 +67,8 @@ export function resultOf(
 ): FailureResult {
   if (installed.some((each) => each.includes('of the attacker'))) return 'installs from the second index';
   if (installed.includes(honest(wanted))) return 'installs what is signed';
-  const isSaid =
-    road === 'rind run'
-      ? finished.code === 3
-      : /rind[ +]refuses|TUF-VERIFICATION-FAILED/i.test(finished.output);
-  if (isSaid) return 'stops and says why';
-  return code === undefined || code === 'absent' || code === 'other host'
-    ? 'stops'
-    : 'stops; `rind proxy` says why';
+  if (code === 'other host') return 'stops and names the index that was refused';
+  if (code === undefined || code === 'absent') return 'stops: no such project';
+  const isSaid = road === 'rind run' || /rind[ +]refuses|TUF-VERIFICATION-FAILED/i.test(finished.output);
+  return isSaid ? 'stops and says why' : 'stops; `rind proxy` says why';
 }

@@ -51,7 +51,7 @@ What each installer does when something is wrong, settled by real runs of \`npm 
 
 ## \`rind run\`
 
-The verdict does not depend on the installer: it is ended, the reason is printed, the exit code is 3. A second index is refused like every other host.
+The verdict does not depend on the installer: it is ended, the reason is printed, the exit code is 3 (1 where nothing could be verified because the index was not reached). A second index is refused like every other host.
 
 ${table('rind run')}
 
