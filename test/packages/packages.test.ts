@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { corpus } from '../tools/corpus.ts';
@@ -71,11 +71,11 @@ describe('rind as a wheel, as one executable and from npm', () => {
       { folder: join(home, 'rind-data'), cwd: home, env: env as Record<string, string>, patience: 120_000 },
     );
     try {
-      const shell = (line: string): Promise<Finished> => {
+      const shell = (line: string, extra: NodeJS.ProcessEnv = {}): Promise<Finished> => {
         const said = line
           .replaceAll('npx rind', rind.join(' '))
           .replaceAll('http://127.0.0.1:8458/', server.url);
-        return run('bash', ['-c', said], { cwd: home, env });
+        return run('bash', ['-c', said], { cwd: home, env: { ...env, ...extra } });
       };
       const [, upload = '', trust = '', install = '', tamper = ''] = commands;
       const wheels = join(folder, 'wheels', '*');
@@ -88,7 +88,10 @@ describe('rind as a wheel, as one executable and from npm', () => {
       await succeed('python', ['-c', 'import flask'], { env });
       const flask =
         available.value.files.find(({ filename }) => filename.startsWith('flask-'))?.filename ?? '';
-      const refused = await shell(tamper.replace(/flask-[0-9.]+-py3-none-any\.whl/, flask));
+      // With none of the files that were verified here before: those would be taken, and rightly so.
+      const refused = await shell(tamper.replace(/flask-[0-9.]+-py3-none-any\.whl/, flask), {
+        RIND_CACHE_DIR: join(home, 'no-files-yet'),
+      });
       expect(refused.code, refused.output).toBe(3);
       expect(refused.stderr).toMatch(/^error: packages\/flask\/flask-/m);
     } finally {
@@ -132,6 +135,19 @@ describe('rind as a wheel, as one executable and from npm', () => {
     await succeed('pip', ['install', '--quiet', '--no-index', available.value.built.wheel], { env });
     expect((await succeed('rind', ['--version'], { env })).stdout).toBe(`${version}\n`);
     await followTranscript(['rind'], home, env);
+    // The trust that an organisation's package put beside it is found without an active environment.
+    const bundled = await succeed('rind', ['client', 'bundle', '--name', 'acme-trust', '--output', home], {
+      env,
+    });
+    await succeed('pip', ['install', '--quiet', '--no-index', bundled.stdout.trim()], { env });
+    const newcomer = {
+      ...env,
+      XDG_STATE_HOME: join(home, 'newcomer'),
+      XDG_CACHE_HOME: join(home, 'newcomer'),
+    };
+    // Nothing of flask is missing, so that pip names the index and asks it for nothing.
+    const found = await succeed('rind', ['pip', 'install', 'flask'], { env: newcomer });
+    expect(found.stdout).toMatch(/^Looking in indexes: http:\/\/127\.0\.0\.1:\d+\/simple\/$/m);
     // It takes everything with it.
     await succeed('pip', ['uninstall', '--quiet', '--yes', 'rind'], { env });
     await expect(stat(join(bin, '..', 'lib', 'rind', 'node'))).rejects.toThrow('ENOENT');
@@ -140,7 +156,22 @@ describe('rind as a wheel, as one executable and from npm', () => {
   it('runs the transcript from one executable, where there is no Node.js', async () => {
     const { home, bin } = await pythonPlace('executable');
     const { executable } = available.value.built;
-    await followTranscript([executable], home, environmentOf(home, bin));
+    const env = environmentOf(home, bin);
+    await followTranscript([executable], home, env);
+    // Without its compiled addon, keys in hardware are refused.
+    const hardware = await run(executable, ['key', 'show', 'hsm:?label=a&module=/lib/none.so'], { env });
+    expect([hardware.code, hardware.stderr]).toEqual([1, expect.stringContaining('come without it')]);
+    // A program that others could change is not run.
+    const [laidOut = ''] = await readdir(join(home, 'cache', 'rind')).then((names) =>
+      names.filter((name) => name.startsWith('program-')),
+    );
+    await chmod(join(home, 'cache', 'rind', laidOut), 0o777);
+    const opened = await run(executable, ['--version'], { env });
+    expect([opened.code, opened.stdout, opened.stderr]).toEqual([
+      1,
+      '',
+      expect.stringContaining('open to other users'),
+    ]);
   });
 
   it('runs the transcript by npx from the tarball', async () => {
