@@ -51,6 +51,20 @@ export async function endTakedown(tx: Executor, id: number, now: Date): Promise<
   await tx.updateTable('takedowns').set({ ended_at: now.toISOString() }).where('id', '=', id).execute();
 }
 
+/** The rows as a signed list has them: for a rebuilt database only. */
+export async function replaceTakedowns(
+  tx: Executor,
+  indexId: number,
+  takedowns: readonly Pick<TakedownRow, 'project' | 'filename' | 'reason' | 'since'>[],
+): Promise<void> {
+  await tx.deleteFrom('takedowns').where('index_id', '=', indexId).execute();
+  for (const { project, filename, reason, since } of takedowns)
+    await tx
+      .insertInto('takedowns')
+      .values({ index_id: indexId, project, filename, reason, since })
+      .execute();
+}
+
 function keyOf({ project, filename }: TakedownRow): string {
   return `${project}/${filename ?? ''}`;
 }

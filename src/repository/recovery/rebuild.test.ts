@@ -10,6 +10,7 @@ import { copyDatabase, settleDatabaseFile } from '../../db/copy-database.ts';
 import { findReservedPublication } from '../../db/publications.ts';
 import { currentRoles } from '../../db/roles.ts';
 import { openDatabase, type Database } from '../../db/open.ts';
+import { insertTakedown, takedownsInForce } from '../../db/takedowns.ts';
 import { countTargets } from '../../db/targets.ts';
 import { MemoryStore } from '../../storage/memory-store.ts';
 import { parseLogHead } from '../../transparency/log-entry.ts';
@@ -95,6 +96,25 @@ describe('rebuildIndex', () => {
         expect(after.get(role), role).toBe(version + 1);
     expect(await client.read('simple/flask/index.json')).toContain('wrong licence');
     expect(await client.read(FILE)).toBe('flask 1.0');
+  });
+
+  it('knows what administrators withheld', async () => {
+    const flask = { project: 'flask', filename: 'flask-2.0.tar.gz' };
+    const { id: indexId } = fixture.index;
+    await insertTakedown(fixture.db, { indexId, ...flask, reason: 'court order', now: fixture.now });
+    await appendJournal(fixture.db, { indexId, kind: 'takedown', detail: {}, now: fixture.now });
+    const publisher = await fixture.startedPublisher();
+    await publisher.publishOnce();
+    await publisher.close();
+    const { store } = fixture;
+    const source = storeSource(store, '');
+    const place = { db: fresh.db, store, index: fresh.index };
+    const report = await rebuildIndex({ ...place, source, pinnedRoot: await root(), now: fixture.now });
+    expect(report).toMatchObject({ problems: [] });
+    expect(await takedownsInForce(fresh.db, fresh.index.id)).toMatchObject([
+      { ...flask, reason: 'court order', since: fixture.now.toISOString() },
+    ]);
+    expect((await fsck({ ...place, clock: fixture.clock })).findings).toEqual([]);
   });
 
   it('copies everything that is signed when the store is another', async () => {

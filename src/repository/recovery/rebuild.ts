@@ -11,9 +11,11 @@ import { holdPublication, releaseHold } from '../../db/publication-holds.ts';
 import type { ReservedRole } from '../../db/publications.ts';
 import type { Executor, IndexRow } from '../../db/schema.ts';
 import { putTargets, type TargetEntry } from '../../db/targets.ts';
+import { replaceTakedowns } from '../../db/takedowns.ts';
 import { writeTransaction } from '../../db/transactions.ts';
 import { FormatError } from '../../pypi/errors.ts';
 import { parseIndexPath } from '../../pypi/layout.ts';
+import { parseTakedowns, TAKEDOWNS_PATH } from '../../pypi/takedown-list.ts';
 import type { ProjectPage } from '../../pypi/project-page.ts';
 import { parseProjectJson } from '../../pypi/simple.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
@@ -149,8 +151,18 @@ class Rebuild {
     const parsed = parseIndexPath(entry.path);
     if (parsed?.kind === 'simple-json') await this.#takeProject(parsed.project, entry);
     else if (parsed?.kind === 'simple-html') await this.#takePage(entry);
+    else if (entry.path === TAKEDOWNS_PATH) await this.#takeTakedowns(entry);
     else if (parsed === undefined)
       this.#problems.push(`${entry.path} is signed, but is no path of an index.`);
+  }
+
+  /** The signed list is what is withheld; who asked for it is gone with the old audit log. */
+  async #takeTakedowns(entry: TargetEntry): Promise<void> {
+    if (!(await this.#takePage(entry))) return;
+    const { db, store, index } = this.#options;
+    const bytes = await store.read(this.#tree.hashed(entry.path, entry.sha256));
+    const takedowns = bytes === undefined ? [] : parseTakedowns(bytes);
+    await writeTransaction(db, (tx) => replaceTakedowns(tx, index.id, takedowns));
   }
 
   async #takePage(entry: TargetEntry): Promise<boolean> {
