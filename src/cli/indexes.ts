@@ -1,15 +1,24 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { listIndexes } from '../db/indexes.ts';
-import { acquireStoreLock } from '../db/store-lock.ts';
+import { DatabaseError } from '../db/errors.ts';
+import { findIndex, listIndexes } from '../db/indexes.ts';
+import type { IndexRow } from '../db/schema.ts';
+import { acquireStoreLock, type StoreLock } from '../db/store-lock.ts';
 import { completeSettings, storedSettings } from '../registry/index-settings.ts';
 import { summarizeIndex } from '../registry/index-summary.ts';
-import { addIndex, changeIndex, removeIndex, requireIndex } from '../registry/indexes.ts';
+import {
+  addIndex,
+  changeIndex,
+  checkedIndexName,
+  notePurge,
+  removeIndex,
+  requireIndex,
+} from '../registry/indexes.ts';
 import { currentRoot } from './current-root.ts';
 import { CliError } from './cli-error.ts';
 import { folderOfIndex } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { withData } from './index-change.ts';
+import { withData, type OpenedData } from './index-change.ts';
 import { keptSecrets } from './serve-messages.ts';
 import { readSettings } from './settings-arguments.ts';
 import { print, say } from './terminal.ts';
@@ -42,15 +51,7 @@ export async function createIndex(options: CreateIndexOptions, name: string): Pr
       return EXIT.ok;
     }
     const folder = folderOfIndex(opened.folder, name);
-    await mkdir(folder.path, { recursive: true, mode: 0o700 });
-    // Of its own, so that it is made beside a running server: nobody publishes for it yet.
-    const lock = await acquireStoreLock(folder.path);
-    try {
-      await ensureTrialRepository(folder, opened.db, opened.store, index);
-    } finally {
-      lock.release();
-    }
-    const { fingerprint } = await currentRoot(opened.db, opened.store, index);
+    const { fingerprint } = await makeTrialIndex(opened, index);
     if (options.json === true) print(JSON.stringify({ name, path: `index/${name}/`, fingerprint }));
     else print(`fingerprint ${fingerprint}`);
     say(
@@ -64,6 +65,24 @@ export async function createIndex(options: CreateIndexOptions, name: string): Pr
     );
     return EXIT.ok;
   });
+}
+
+/** Makes the repository of an index that is written down, in the trial form. May run beside a server, and in it. */
+export async function makeTrialIndex(
+  { folder: server, db, store }: Pick<OpenedData, 'folder' | 'db' | 'store'>,
+  index: IndexRow,
+): Promise<{ readonly fingerprint: string }> {
+  const folder = folderOfIndex(server, index.name);
+  await mkdir(folder.path, { recursive: true, mode: 0o700 });
+  // A lock of its own, so that it is made beside a running server: nobody publishes for it yet.
+  const lock = await acquireStoreLock(folder.path);
+  try {
+    await ensureTrialRepository(folder, db, store, index);
+  } finally {
+    lock.release();
+  }
+  const { fingerprint } = await currentRoot(db, store, index);
+  return { fingerprint };
 }
 
 /** `rind index list` */
@@ -109,22 +128,54 @@ export async function setIndex(
   });
 }
 
-/** `rind index remove NAME --yes` */
+/** `rind index remove NAME --yes`, with `--purge` for ever: also of an index that was removed before. */
 export async function removeOneIndex(
-  options: IndexOptions & { readonly yes?: boolean },
+  options: IndexOptions & { readonly yes?: boolean; readonly purge?: boolean },
   name: string,
 ): Promise<ExitCode> {
   if (options.yes !== true)
     throw new CliError('usage', `Whoever installs from the index ${name} cannot do so any more.`, [
-      'say --yes when that is meant',
+      options.purge === true
+        ? 'all its files are deleted for ever: say --yes when that is meant'
+        : 'say --yes when that is meant',
     ]);
   return withData(options.data, async (opened) => {
+    if (options.purge === true) return purge(opened, name);
     await removeIndex(opened, opened.principal, named(name));
     say(
       `the index ${name} is served no longer; its files are still in ${join(opened.folder.tree, 'index', name)}`,
     );
     return EXIT.ok;
   });
+}
+
+async function purge(opened: OpenedData, name: string): Promise<ExitCode> {
+  const { db, principal, folder } = opened;
+  const lock = await lockForPurge(folder.path);
+  try {
+    const row = await findIndex(db, named(name));
+    if (row === undefined || row.removed_at === null) await removeIndex(opened, principal, named(name));
+    const tree = join(folder.tree, 'index', checkedIndexName(name));
+    await notePurge(opened, principal, name);
+    // Other indexes have files by links of their own.
+    await rm(tree, { recursive: true, force: true });
+    say(`the index ${name} and its files are deleted; its name is not used again`);
+    say(`its keys are still in ${folderOfIndex(folder, name).path}`);
+    return EXIT.ok;
+  } finally {
+    lock.release();
+  }
+}
+
+async function lockForPurge(path: string): Promise<StoreLock> {
+  try {
+    return await acquireStoreLock(path);
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.code !== 'STORE_LOCKED') throw error;
+    throw new CliError('failure', 'A server runs on this data folder, and may still write into the index.', [
+      'remove it without --purge, and purge it when the server is stopped',
+    ]);
+  }
 }
 
 function named(name: string): string {

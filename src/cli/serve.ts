@@ -15,6 +15,7 @@ import { currentRoot } from './current-root.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { EvidenceLoop, witnessSettings } from './evidence-loop.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { makeTrialIndex } from './indexes.ts';
 import { eventsFolder, offeredEvents } from './offered-events.ts';
 import { IndexWatch, publishedIndexes, servableIndexes } from './index-watch.ts';
 import { packageVersion } from './package-version.ts';
@@ -177,6 +178,7 @@ async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: St
     metricsLocal: settings.metrics.local,
     readiness: () => publisherCheck(publisher),
     signingEvents: offeredEvents(folder.path),
+    makeRepository: (index) => makeTrialIndex({ folder, db, store }, index),
     onFatal: (error) => stop.fail(error),
   });
   published.now = (event) => server.published(event);

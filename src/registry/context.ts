@@ -1,4 +1,4 @@
-import type { Executor } from '../db/schema.ts';
+import type { Executor, IndexRow } from '../db/schema.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { AttestationVerifier } from './attestation-verifier.ts';
 import type { BoundedPool } from './bounded-pool.ts';
@@ -22,6 +22,8 @@ export interface RegistryContext {
   readonly attestations?: AttestationVerifier | undefined;
   /** The absolute URL of this index with its last `/`; known where it is served. */
   readonly url?: (() => string) | undefined;
+  /** Makes the repository of an index that was written down, with keys of its own; absent where no keys can be made. */
+  readonly makeRepository?: ((index: IndexRow) => Promise<{ readonly fingerprint: string }>) | undefined;
   /** Absent where nobody signs over HTTP. */
   readonly signingEvents?: SigningEvents | undefined;
 }

@@ -107,3 +107,20 @@ export async function removeIndex(
     await appendAudits(tx, [{ ...entry, action: 'index.remove' }]);
   });
 }
+
+/** Writes down that the objects of a removed index are deleted, before they are. @throws RegistryError INVALID_REQUEST */
+export async function notePurge(
+  { db, clock }: IndexesContext,
+  principal: Principal,
+  name: string,
+): Promise<void> {
+  await writeTransaction(db, async (tx) => {
+    await authorizeServer(tx, principal);
+    const index = await findIndex(tx, name);
+    if (index?.removed_at == null) {
+      throw new RegistryError('INVALID_REQUEST', 'Only the files of an index that was removed are deleted.');
+    }
+    const entry = { indexId: index.id, at: clock(), actor: actorOf(principal), subject: name } as const;
+    await appendAudits(tx, [{ ...entry, action: 'index.remove', detail: { purged: true } }]);
+  });
+}

@@ -1,4 +1,5 @@
 import type { Executor } from '../db/schema.ts';
+import type { RegistryContext } from '../registry/context.ts';
 import type { IndexSettingsForm } from '../registry/index-settings.ts';
 import type { PublishingSettings } from '../registry/publishing-settings.ts';
 import type { RateLimitSettings } from '../registry/rate-limit.ts';
@@ -64,6 +65,8 @@ export interface ServerOptions {
   /** The store no longer knows what is on its medium (StorageError SYNC_FAILED): the process must end and start again. */
   readonly onFatal?: (error: Error) => void;
   readonly limits?: Partial<ServerLimits>;
+  /** Makes the repository of an index that was written down over the API; nobody makes one over the API when absent. */
+  readonly makeRepository?: RegistryContext['makeRepository'];
   /** Signing events that people sign over the API. */
   readonly signingEvents?: SigningEvents | undefined;
 }

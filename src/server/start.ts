@@ -202,6 +202,7 @@ function mountSites(
         attestations,
         url: () => site.url,
         signingEvents: options.signingEvents,
+        makeRepository: options.makeRepository,
         ...optional('publishing', options.publishing),
         ...optional('indexDefaults', options.indexDefaults),
       };

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HttpFetcher, Updater } from '../../src/updater/index.ts';
@@ -99,6 +99,30 @@ describe('stages of one server, changed by commands while it runs', () => {
     expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(/never used twice/)]);
   });
 
+  it('an index is made over the API by who runs the server, and served with keys of its own', async () => {
+    const post = (token: string) =>
+      fetch(`${server.url}api/v1/indexes`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ name: 'by-api' }),
+      });
+    expect((await post(server.token)).status).toBe(403);
+    const admin = (await command('token', 'create', 'robot', '--verb', 'admin', '--every-index')).trim();
+    const made = await post(admin);
+    expect([made.status, await made.json()]).toEqual([
+      201,
+      {
+        name: 'by-api',
+        path: 'index/by-api/',
+        fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+      },
+    ]);
+    await expect
+      .poll(async () => (await fetch(`${server.url}index/by-api/simple/`)).status, { timeout: 60_000 })
+      .toBe(200);
+    expect((await post(admin)).status).toBe(409);
+  });
+
   it('an index that is removed is served no longer, and both are clean to the last byte', async () => {
     await command('fsck');
     await command('index', 'remove', 'stage', '--yes');
@@ -106,5 +130,16 @@ describe('stages of one server, changed by commands while it runs', () => {
       .poll(async () => (await fetch(`${server.url}index/stage/simple/`)).status, { timeout: 60_000 })
       .toBe(404);
     expect((await fetch(`${server.url}simple/`)).status).toBe(200);
+  });
+
+  it('its files are deleted for ever when that is said, without a server, and those of others stay', async () => {
+    const args = ['index', 'remove', 'stage', '--purge', '--data', server.folder];
+    expect((await rind(args)).code).toBe(2);
+    const running = await rind([...args, '--yes']);
+    expect([running.code, running.stderr]).toEqual([1, expect.stringMatching(/A server runs/)]);
+    await server.stop();
+    await command('index', 'remove', 'stage', '--purge', '--yes');
+    expect(await readdir(join(server.folder, 'tree', 'index'))).toEqual(['by-api']);
+    await command('fsck');
   });
 });

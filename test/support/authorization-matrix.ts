@@ -176,6 +176,7 @@ export const ENDPOINT_CLASSES: Readonly<Record<string, string>> = {
   unyankFile: 'project maintain',
   deleteFile: 'project own',
   listIndexes: 'server admin',
+  createIndex: 'server admin',
   getIndexSettings: 'server admin',
   changeIndexSettings: 'server admin',
   removeIndex: 'server admin',

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { CreateIndexOptions, IndexOptions } from '../indexes.ts';
+import type { CreateIndexOptions, IndexOptions, removeOneIndex as RemoveOneIndex } from '../indexes.ts';
 
 /** `rind index` */
 export function registerIndex(program: Command): void {
@@ -38,10 +38,11 @@ export function registerIndex(program: Command): void {
       process.exitCode = await setIndex(options, name, settings);
     });
   withData(index.command('remove'))
-    .summary('end serving an index; its files stay on the disk')
+    .summary('end serving an index; its files stay on the disk, unless --purge is said')
     .argument('<name>', 'its name')
     .option('--yes', 'it is meant')
-    .action(async (name: string, options: IndexOptions & { readonly yes?: boolean }) => {
+    .option('--purge', 'delete all its files for ever; no server may run meanwhile')
+    .action(async (name: string, options: Parameters<typeof RemoveOneIndex>[0]) => {
       const { removeOneIndex } = await import('../indexes.ts');
       process.exitCode = await removeOneIndex(options, name);
     });

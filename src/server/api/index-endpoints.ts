@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { RegistryError } from '../../registry/errors.ts';
 import { indexList } from '../../registry/index-list.ts';
 import { completeSettings, storedSettings } from '../../registry/index-settings.ts';
 import { summarizeIndex } from '../../registry/index-summary.ts';
-import { changeIndex, removeIndex, requireIndex } from '../../registry/indexes.ts';
+import { addIndex, changeIndex, removeIndex, requireIndex } from '../../registry/indexes.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
 
 const SERVER = { on: 'server', verb: 'admin' } as const;
@@ -11,7 +12,7 @@ const SETTINGS = z.object({
   settings: z.record(z.string(), z.unknown()),
 });
 
-/** What an index says of itself, and what administrators say of indexes. Making one needs keys, so that is a command. */
+/** What an index says of itself, and what administrators say of indexes. Its keys are made by whoever runs the server. */
 export const INDEX_ENDPOINTS: readonly Endpoint[] = [
   endpoint({
     method: 'GET',
@@ -58,6 +59,28 @@ export const INDEX_ENDPOINTS: readonly Endpoint[] = [
       }),
     ),
     handle: async ({ context, principal }) => [...(await indexList(context.db, principal))],
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/api/v1/indexes',
+    name: 'createIndex',
+    summary:
+      'Make an index in the trial form, with keys of its own that stay on the server; it is served within a few seconds.',
+    policy: SERVER,
+    request: z.strictObject({
+      name: z.string().max(100),
+      profile: z.enum(['team', 'pypi']).optional(),
+      settings: z.record(z.string().max(100), z.unknown()).optional(),
+    }),
+    response: z.object({ name: z.string(), path: z.string(), fingerprint: z.string() }),
+    status: 201,
+    handle: async ({ context, principal, body: { name, profile = 'team', settings = {} } }) => {
+      const { makeRepository } = context;
+      if (makeRepository === undefined)
+        throw new RegistryError('NOT_FOUND', 'This server makes no keys: use rind index create.');
+      const index = await addIndex(context, principal, { name, profile, settings });
+      return { name, path: `index/${name}/`, ...(await makeRepository(index)) };
+    },
   }),
   endpoint({
     method: 'GET',
