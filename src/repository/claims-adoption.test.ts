@@ -12,6 +12,7 @@ import { writeTransaction } from '../db/transactions.ts';
 import { MemoryStore } from '../storage/memory-store.ts';
 import { Metadata, signMetadata } from '../tuf/metadata.ts';
 import { fsck } from './fsck.ts';
+import { GarbageCollection } from './garbage-collection.ts';
 import type { Publisher } from './publisher.ts';
 
 const FILE = 'packages/flask/flask-1.0.tar.gz';
@@ -148,6 +149,58 @@ describe('a claimed list that the administrators signed', () => {
     expect((await findRole(fixture.db, fixture.index.id, 'claimed-x'))?.version).toBe(2);
     for (const path of [FILE, 'packages/x0/x0-1.tar.gz', 'packages/z89/z89-1.tar.gz'])
       expect(await client.read(path)).toContain(' 1');
+    expect((await fsck(fixture)).findings).toEqual([]);
+  });
+
+  it('and transactions of developers that come at once are published one after the other, each wholly (PEP 480, concurrency)', async () => {
+    const third = newSigner();
+    const event = await submitClaimed([flask]);
+    for (const name of ['flask', 'click', 'django']) await fixture.upload(name, '1.1');
+    await signProject(fixture, 'flask', { owners: [owner, second], wished: flask.owners });
+    await signProject(fixture, 'click', { owners: [owner] });
+    await signProject(fixture, 'django', { owners: [third] });
+    const results = await Promise.all(Array.from({ length: 4 }, () => publisher.publishOnce()));
+    await publishAll();
+    expect(results.filter((one) => one !== undefined)).toHaveLength(2);
+    expect((await bundle(event))?.state).toBe('published');
+    expect(publisher.heldBack).toEqual([]);
+    for (const name of ['flask', 'click', 'django'])
+      expect(await client.read(`packages/${name}/${name}-1.1.tar.gz`)).toBe(`${name} 1.1`);
+    // One version of each list and of each project for each publication that changed it: none is lost, none is made twice.
+    const version = async (role: string) => (await findRole(fixture.db, fixture.index.id, role))?.version;
+    expect(await version('recently-claimed')).toBe(4);
+    expect(await version('claimed')).toBe(2);
+    expect([await version('project-flask'), await version('project-click')]).toEqual([2, 2]);
+    expect(await version('project-django')).toBe(1);
+    expect((await fsck(fixture)).findings).toEqual([]);
+  });
+
+  it('keeps the pages that older snapshots list, until nobody needs them', async () => {
+    const { db, store, tree, index } = fixture;
+    const pages = async () =>
+      [...(await fixture.objects('simple/click/')).keys()].filter((key) => /[0-9a-f]{64}/.test(key)).length;
+    const settings = { gracePeriod: 3_600_000, snapshots: 1, removedFiles: 3_600_000, interval: 1 };
+    const collect = async () => {
+      const options = { db, store, tree, indexId: index.id, settings, now: fixture.now };
+      const collection = await GarbageCollection.begin(options);
+      await publisher.exclusively(async ({ epoch }) => {
+        while ((await collection.removeNext(epoch, fixture.now)) === 'removed');
+      });
+    };
+    await fixture.upload('click', '1.1');
+    await signProject(fixture, 'click', { owners: [owner] });
+    await publishAll();
+    const before = await pages();
+    await collect();
+    expect(await pages()).toBe(before);
+    fixture.advance(3);
+    await fixture.upload('django', '1.1');
+    await publishAll();
+    fixture.advance(3);
+    await collect();
+    expect(await pages()).toBe(2);
+    expect(await store.stat('metadata/1.project-click.json')).toBeUndefined();
+    expect(await client.read('packages/click/click-1.1.tar.gz')).toBe('click 1.1');
     expect((await fsck(fixture)).findings).toEqual([]);
   });
 
