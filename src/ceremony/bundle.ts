@@ -8,14 +8,14 @@ import { CeremonyError } from './errors.ts';
 import { entryOf, EventFolder, filesBelow, readManifest } from './event-folder.ts';
 import { lintEvent } from './event-lint.ts';
 import { verifyMinutes, type Minutes } from './minutes.ts';
-import type { OfflineRoleName } from './plan.ts';
+import type { SignedRoleName } from './plan.ts';
 import type { SigningEvent } from './signing-event.ts';
 
 /** A bundle that was verified whole. */
 export interface VerifiedBundle {
   readonly event: SigningEvent;
   /** The signed metadata that changes, by role. */
-  readonly metadata: ReadonlyMap<OfflineRoleName, Metadata<Signed>>;
+  readonly metadata: ReadonlyMap<SignedRoleName, Metadata<Signed>>;
   /** The offline roles as they are once the bundle is public. */
   readonly roles: CurrentRoles;
   readonly minutes: readonly Minutes[];
@@ -85,8 +85,8 @@ function verifyManifest(path: string, event: string, files: ReadonlyMap<string, 
 function readMetadata(
   event: SigningEvent,
   files: ReadonlyMap<string, Uint8Array>,
-): ReadonlyMap<OfflineRoleName, Metadata<Signed>> {
-  const found = new Map<OfflineRoleName, Metadata<Signed>>();
+): ReadonlyMap<SignedRoleName, Metadata<Signed>> {
+  const found = new Map<SignedRoleName, Metadata<Signed>>();
   for (const role of event.roles) {
     const { version } = event.unsigned(role).signed;
     const name = `metadata/${metadataFileName(role, version)}`;

@@ -17,7 +17,8 @@ import { sha256 } from '../tuf/sha256.ts';
 import { Root } from '../tuf/root.ts';
 import { Targets } from '../tuf/targets.ts';
 import { CeremonyError } from './errors.ts';
-import { OFFLINE_ROLES, type OfflineRoleName, type PlanProfile } from './plan.ts';
+import { isSafeRoleName } from '../tuf/layout.ts';
+import { OFFLINE_ROLES, type PlanProfile, type SignedRoleName } from './plan.ts';
 
 const TYPE = 'rind-signing-event';
 const FORMAT = 1;
@@ -30,7 +31,8 @@ export interface BaseVersion {
 
 /** Exactly what is to be signed, frozen: nothing of it changes while signatures arrive. */
 export interface Candidate {
-  readonly kind: 'ceremony' | 'renewal';
+  /** `claims`: nothing but other projects in claimed, or others of their keys. */
+  readonly kind: 'ceremony' | 'renewal' | 'claims';
   /** A rehearsal is never imported. */
   readonly rehearsal: boolean;
   readonly profile: PlanProfile;
@@ -40,14 +42,14 @@ export interface Candidate {
   /** sha256 of the plan file. */
   readonly plan: string;
   /** What it is made on top of; empty for the first ceremony. */
-  readonly base: ReadonlyMap<OfflineRoleName, BaseVersion>;
+  readonly base: ReadonlyMap<SignedRoleName, BaseVersion>;
   /** Who holds which key, by key id. */
   readonly holders: ReadonlyMap<string, string>;
   /** Keys that were made, used and discarded when this was frozen. */
   readonly oneTimeKeys: readonly string[];
   /** The new signed parts. */
   readonly root: Root | undefined;
-  readonly targets: ReadonlyMap<Exclude<OfflineRoleName, 'root'>, Targets>;
+  readonly targets: ReadonlyMap<Exclude<SignedRoleName, 'root'>, Targets>;
 }
 
 /** The candidate's file: canonical JSON. */
@@ -104,16 +106,16 @@ export function eventId(candidateBytes: Uint8Array): string {
 function fromJson(json: JsonObject): Candidate {
   const kind = readString(json, 'kind');
   const profile = readString(json, 'profile');
-  check(kind === 'ceremony' || kind === 'renewal', 'kind', 'is not known');
+  check(kind === 'ceremony' || kind === 'renewal' || kind === 'claims', 'kind', 'is not known');
   check(profile === 'team' || profile === 'pypi', 'profile', 'is not known');
   const roles = readObject(json, 'roles');
-  const targets = new Map<Exclude<OfflineRoleName, 'root'>, Targets>();
-  for (const role of OFFLINE_ROLES) {
+  const targets = new Map<Exclude<SignedRoleName, 'root'>, Targets>();
+  for (const role of signedRoles(roles.keys())) {
     const value = roles.get(role);
     if (value !== undefined && role !== 'root') targets.set(role, Targets.fromJson(asObject(value, role)));
   }
   const root = roles.get('root');
-  check([...roles.keys()].every(isOfflineRole), 'roles', 'names a role that is not signed in ceremonies');
+  check([...roles.keys()].every(isSignedRole), 'roles', 'names a role that is not signed in ceremonies');
   return {
     kind,
     rehearsal: readBoolean(json, 'rehearsal'),
@@ -131,18 +133,31 @@ function fromJson(json: JsonObject): Candidate {
   };
 }
 
-function readBase(json: JsonObject): ReadonlyMap<OfflineRoleName, BaseVersion> {
-  const base = new Map<OfflineRoleName, BaseVersion>();
+function readBase(json: JsonObject): ReadonlyMap<SignedRoleName, BaseVersion> {
+  const base = new Map<SignedRoleName, BaseVersion>();
   for (const [role, value] of json) {
-    check(isOfflineRole(role), 'base', 'names an unknown role');
+    check(isSignedRole(role), 'base', 'names an unknown role');
     const entry = asObject(value, role);
     base.set(role, { version: readInteger(entry, 'version'), sha256: readString(entry, 'sha256') });
   }
   return base;
 }
 
-export function isOfflineRole(name: string): name is OfflineRoleName {
-  return (OFFLINE_ROLES as readonly string[]).includes(name);
+/** Whether offline keys sign a role of this name. */
+export function isSignedRole(name: string): name is SignedRoleName {
+  return (
+    (OFFLINE_ROLES as readonly string[]).includes(name) || (/^claimed-./.test(name) && isSafeRoleName(name))
+  );
+}
+
+/** Names of roles in the order in which they trust each other: parts of claimed follow it. */
+function signedRoles(names: Iterable<string>): readonly SignedRoleName[] {
+  const found = [...names].filter(isSignedRole);
+  const parts = found.filter((name) => name.startsWith('claimed-')).toSorted((a, b) => (a < b ? -1 : 1));
+  return OFFLINE_ROLES.flatMap((role) => [
+    ...(found.includes(role) ? [role] : []),
+    ...(role === 'claimed' ? parts : []),
+  ]);
 }
 
 function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -150,10 +165,8 @@ function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** The roles that a candidate holds, in the order in which they trust each other. */
-export function candidateRoles(candidate: Candidate): readonly OfflineRoleName[] {
-  return OFFLINE_ROLES.filter((role) =>
-    role === 'root' ? candidate.root !== undefined : candidate.targets.has(role),
-  );
+export function candidateRoles(candidate: Candidate): readonly SignedRoleName[] {
+  return signedRoles([...(candidate.root === undefined ? [] : ['root']), ...candidate.targets.keys()]);
 }
 
 /** All of `readArray`'s values as objects. */

@@ -5,14 +5,22 @@ import type { Signer } from '../tuf/signer.ts';
 import type { Targets } from '../tuf/targets.ts';
 import { encodeCandidate, type Candidate } from './candidate.ts';
 import { refuse, type CeremonyKeys } from './ceremony-keys.ts';
-import { baseVersions, currentRoleFiles, isForeignRepository, type CurrentRoles } from './current-roles.ts';
+import {
+  baseVersions,
+  currentRoleFiles,
+  isForeignRepository,
+  versionOf,
+  type CurrentRoles,
+} from './current-roles.ts';
 import { CeremonyError } from './errors.ts';
 import { lintEvent, pathsOf } from './event-lint.ts';
 import { signMinutes } from './minutes.ts';
 import type { Key } from '../tuf/key.ts';
-import { makeBins, makeClaimed, makeRoot, makeTargets, type Party } from './offline-roles.ts';
+import { claimedProjectsOf } from '../claims/claim-lists.ts';
+import { makeClaimedLists, presentClaimedLists } from './claimed-lists.ts';
+import { makeBins, makeRoot, makeTargets, type Party } from './offline-roles.ts';
 import { lintPlan } from './plan-lint.ts';
-import { OFFLINE_ROLES, type CeremonyPlan, type OfflineRoleName } from './plan.ts';
+import { OFFLINE_ROLES, type CeremonyPlan, type OfflineRoleName, type SignedRoleName } from './plan.ts';
 import { encodeEventSignature, SigningEvent, type EventSignature } from './signing-event.ts';
 
 const DAY_MS = 86_400_000;
@@ -119,14 +127,21 @@ async function freeze({
   const parties = { ...keys.parties, binsPaths };
   const { targets: party } = parties;
   const rootParties = { ...parties, targets: { ...party, keys: [...party.keys, ...outgoing] } };
-  const made: Readonly<Record<Exclude<OfflineRoleName, 'root'>, () => Targets>> = {
+  const made: Readonly<Record<Exclude<OfflineRoleName, 'root' | 'claimed'>, () => Targets>> = {
     targets: () => makeTargets(parties, common('targets')),
-    claimed: () => base?.claimed.signed.with(common('claimed')) ?? makeClaimed(common('claimed')),
     bins: () => makeBins(parties.online, { count: plan.bins, layout: plan.layout }, common('bins')),
   };
-  const targets = new Map<Exclude<OfflineRoleName, 'root'>, Targets>();
-  for (const role of OFFLINE_ROLES)
-    if (role !== 'root' && only.includes(role)) targets.set(role, made[role]());
+  const projects = base === undefined ? [] : claimedProjectsOf(presentClaimedLists(base).values());
+  const claimedLists = makeClaimedLists(projects, parties.claimed, (role) => ({
+    version: versionOf(base, role) + 1,
+    expires: common('claimed').expires,
+  }));
+  const targets = new Map<Exclude<SignedRoleName, 'root'>, Targets>();
+  for (const role of OFFLINE_ROLES) {
+    if (!only.includes(role) || role === 'root') continue;
+    if (role !== 'claimed') targets.set(role, made[role]());
+    else for (const [name, list] of claimedLists) targets.set(name, list);
+  }
   const root: Root | undefined = only.includes('root') ? makeRoot(rootParties, common('root')) : undefined;
   return {
     kind: base === undefined ? 'ceremony' : 'renewal',

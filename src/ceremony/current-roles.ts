@@ -7,7 +7,8 @@ import type { Signed } from '../tuf/signed.ts';
 import { ROLE_NAME_FIELD, Targets } from '../tuf/targets.ts';
 import { CeremonyError } from './errors.ts';
 import type { BaseVersion } from './candidate.ts';
-import { OFFLINE_ROLES, type OfflineRoleName } from './plan.ts';
+import { shardNames } from '../claims/claim-lists.ts';
+import { OFFLINE_ROLES, type ClaimedListName, type OfflineRoleName, type SignedRoleName } from './plan.ts';
 
 /** The offline roles as they are public: every root that is known, the newest last, and what it trusts. */
 export interface CurrentRoles {
@@ -15,6 +16,10 @@ export interface CurrentRoles {
   readonly root: Metadata<Root>;
   readonly targets: Metadata<Targets>;
   readonly claimed: Metadata<Targets>;
+  /** The parts to which claimed delegates. */
+  readonly claimedParts: ReadonlyMap<ClaimedListName, Metadata<Targets>>;
+  /** The newest versions of parts that are no longer delegated: a name that comes back goes on from there. */
+  readonly retiredParts: ReadonlyMap<string, number>;
   readonly bins: Metadata<Targets>;
 }
 
@@ -32,13 +37,53 @@ export async function readCurrentRoles(files: ReadonlyMap<string, Uint8Array>): 
   const { delegations } = targets.signed;
   if (delegations?.role('bins') === undefined || delegations.role('claimed') === undefined) {
     const absent = (role: OfflineRoleName) => absentRole(role, targets.signed);
-    return { roots, root, targets, claimed: absent('claimed'), bins: absent('bins') };
+    const none = { claimedParts: new Map(), retiredParts: new Map() };
+    return { roots, root, targets, claimed: absent('claimed'), ...none, bins: absent('bins') };
   }
   const claimed = newest(files, 'claimed');
   const bins = newest(files, 'bins');
   await requireSigned('claimed', targets.signed.verifyDelegate('claimed', claimed));
   await requireSigned('bins', targets.signed.verifyDelegate('bins', bins));
-  return { roots, root, targets, claimed, bins };
+  const claimedParts = new Map<ClaimedListName, Metadata<Targets>>();
+  for (const role of shardNames(claimed.signed)) {
+    const part = newest(files, role as ClaimedListName);
+    await requireSigned(role, claimed.signed.verifyDelegate(role, part));
+    claimedParts.set(role as ClaimedListName, part);
+  }
+  const retiredParts = retiredVersions(files, claimedParts);
+  return { roots, root, targets, claimed, claimedParts, retiredParts, bins };
+}
+
+/** The version of a role that is public; 0 when it never was. */
+export function versionOf(current: CurrentRoles | undefined, role: SignedRoleName): number {
+  if (current === undefined) return 0;
+  return currentRole(current, role)?.signed.version ?? current.retiredParts.get(role) ?? 0;
+}
+
+/** A role as it is public; undefined for a part of claimed that is not. */
+export function currentRole(
+  current: CurrentRoles,
+  role: SignedRoleName,
+): Metadata<Root> | Metadata<Targets> | undefined {
+  return isFixed(role) ? current[role] : current.claimedParts.get(role);
+}
+
+function isFixed(role: SignedRoleName): role is OfflineRoleName {
+  return (OFFLINE_ROLES as readonly string[]).includes(role);
+}
+
+/** Only numbers are taken from them, which can do nothing but leave versions out. */
+function retiredVersions(
+  files: ReadonlyMap<string, Uint8Array>,
+  present: ReadonlyMap<string, unknown>,
+): ReadonlyMap<string, number> {
+  const versions = new Map<string, number>();
+  for (const name of files.keys()) {
+    const [, version, role = ''] = /^([1-9][0-9]{0,14})\.(claimed-[a-z0-9-]+)\.json$/.exec(name) ?? [];
+    if (version !== undefined && !present.has(role))
+      versions.set(role, Math.max(Number(version), versions.get(role) ?? 0));
+  }
+  return versions;
 }
 
 /** Whether these are roles of a repository that Rind did not make, which has no claimed and no bins: one that is adopted. */
@@ -57,23 +102,25 @@ export function currentRoleFiles({
   roots,
   targets,
   claimed,
+  claimedParts,
   bins,
 }: CurrentRoles): ReadonlyMap<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   for (const root of roots) files.set(metadataFileName('root', root.signed.version), root.toBytes());
-  for (const [role, metadata] of Object.entries({ targets, claimed, bins }))
+  for (const [role, metadata] of [...Object.entries({ targets, claimed, bins }), ...claimedParts])
     if (metadata.signatures.length > 0)
       files.set(metadataFileName(role, metadata.signed.version), metadata.toBytes());
   return files;
 }
 
 /** What an event made on top of these roles states as its base. */
-export function baseVersions(current: CurrentRoles): ReadonlyMap<OfflineRoleName, BaseVersion> {
+export function baseVersions(current: CurrentRoles): ReadonlyMap<SignedRoleName, BaseVersion> {
+  const all: readonly (readonly [SignedRoleName, Metadata<Signed>])[] = [
+    ...OFFLINE_ROLES.map((role) => [role, current[role]] as const),
+    ...current.claimedParts,
+  ];
   return new Map(
-    OFFLINE_ROLES.map((role) => [
-      role,
-      { version: current[role].signed.version, sha256: signedHash(current[role]) },
-    ]),
+    all.map(([role, metadata]) => [role, { version: metadata.signed.version, sha256: signedHash(metadata) }]),
   );
 }
 
@@ -102,10 +149,10 @@ async function readRoots(files: ReadonlyMap<string, Uint8Array>): Promise<readon
   return roots;
 }
 
-function newest(files: ReadonlyMap<string, Uint8Array>, role: OfflineRoleName): Metadata<Targets> {
+function newest(files: ReadonlyMap<string, Uint8Array>, role: SignedRoleName): Metadata<Targets> {
   let best: { readonly version: number; readonly bytes: Uint8Array } | undefined;
   for (const [name, bytes] of files) {
-    const match = /^(?:(\d+)\.)?([a-z]+)\.json$/.exec(name);
+    const match = /^(?:(\d+)\.)?([a-z][a-z0-9-]*)\.json$/.exec(name);
     const version = Number(match?.[1] ?? 0);
     if (match?.[2] === role && (best === undefined || version > best.version)) best = { version, bytes };
   }

@@ -7,9 +7,10 @@ import type { Targets } from '../tuf/targets.ts';
 import type { Candidate } from './candidate.ts';
 import type { CurrentRoles } from './current-roles.ts';
 import { CeremonyError } from './errors.ts';
+import { claimChanges, describeClaimChanges } from './claimed-lists.ts';
 import { binsShape, partiesOf, resultingRoles } from './event-lint.ts';
 import type { Party } from './offline-roles.ts';
-import type { OfflineRoleName } from './plan.ts';
+import type { SignedRoleName } from './plan.ts';
 
 /** What a signer compares a candidate with: her own root, and below it what the event states and that root leads to. */
 export interface SignersView {
@@ -85,6 +86,7 @@ export function describeChanges(
       name,
     ),
   );
+  lines.push(...describeClaimChanges(claimChanges(candidate, base)));
   const shape = binsShape(bins);
   const oldShape = view === undefined ? undefined : binsShape(view.bins);
   if (oldShape === undefined || oldShape.count !== shape.count || oldShape.layout !== shape.layout)
@@ -96,7 +98,7 @@ export function describeChanges(
 
 /** The raw difference: every value of the signed JSON that goes (`-`) or comes (`+`), by its place. */
 export function rawDifference(
-  role: OfflineRoleName,
+  role: SignedRoleName,
   before: Signed | undefined,
   after: Signed,
 ): readonly string[] {

@@ -11,7 +11,7 @@ import { encodeEventSignature, readEventSignature, type EventSignature } from '.
 
 /** Events offered at the same time; a box is no archive. */
 const MAX_EVENTS = 64;
-const BASE_FILE = /^base\/[1-9][0-9]{0,9}\.(?:root|targets|claimed|bins)\.json$/;
+const BASE_FILE = /^base\/[1-9][0-9]{0,9}\.(?:root|targets|claimed(?:-[a-z0-9-]+)?|bins)\.json$/;
 
 /** What a signer hands in: signatures and the minutes of their making, as the files that they would be on a stick. */
 export interface HandedIn {

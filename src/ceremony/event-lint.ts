@@ -5,17 +5,10 @@ import type { Root } from '../tuf/root.ts';
 import type { Signed } from '../tuf/signed.ts';
 import type { Targets } from '../tuf/targets.ts';
 import type { Candidate } from './candidate.ts';
-import type { CurrentRoles } from './current-roles.ts';
-import {
-  INDEX_PATHS,
-  makeBins,
-  makeClaimed,
-  makeRoot,
-  makeTargets,
-  type Parties,
-  type Party,
-} from './offline-roles.ts';
-import type { BinsLayoutName, OfflineRoleName } from './plan.ts';
+import { lintClaimedLists, resultingClaimedLists } from './claimed-lists.ts';
+import { versionOf, type CurrentRoles } from './current-roles.ts';
+import { INDEX_PATHS, makeBins, makeRoot, makeTargets, type Parties, type Party } from './offline-roles.ts';
+import type { BinsLayoutName, OfflineRoleName, SignedRoleName } from './plan.ts';
 
 /** The offline roles as they would be once the candidate is public. */
 export interface ResultingRoles {
@@ -53,23 +46,29 @@ export function lintEvent(candidate: Candidate, base: CurrentRoles | undefined):
     ];
   const problems = [
     ...lintVersions(candidate, base),
-    ...lintExpiry({ root, targets, claimed, bins }, candidate),
+    ...lintExpiry({ root, targets, claimed, bins }, candidate, base),
   ];
   const parties = partiesOf({ root, targets, claimed, bins });
   if (typeof parties === 'string') return [...problems, parties];
-  const expected: Readonly<Record<OfflineRoleName, Signed>> = {
+  const expected: Readonly<Record<Exclude<OfflineRoleName, 'claimed'>, Signed>> = {
     root: makeRoot(parties, root),
     targets: makeTargets(parties, targets),
-    claimed: base === undefined ? makeClaimed(claimed) : base.claimed.signed.with(dated(claimed)),
     bins: makeBins(parties.online, binsShape(bins), bins),
   };
-  for (const [role, signed] of Object.entries({
+  const made = {
     root: candidate.root,
-    ...Object.fromEntries(candidate.targets),
-  })) {
-    if (signed !== undefined && !sameContent(signed, expected[role as OfflineRoleName]))
+    targets: candidate.targets.get('targets'),
+    bins: candidate.targets.get('bins'),
+  };
+  for (const [role, wanted] of Object.entries(expected)) {
+    const signed = made[role as keyof typeof made];
+    if (signed === undefined) continue;
+    if (candidate.kind === 'claims')
+      problems.push(`An event about claimed projects changes ${role}; do not sign it.`);
+    if (!sameContent(signed, wanted))
       problems.push(`${role} says something that no plan of a ceremony makes; do not sign it.`);
   }
+  problems.push(...lintClaimedLists(candidate, base, parties.claimed, sameContent));
   return [...problems, ...lintParties(parties)];
 }
 
@@ -125,20 +124,26 @@ function party(role: Role | undefined, keys: ReadonlyMap<string, Key> | undefine
 }
 
 function lintVersions(candidate: Candidate, base: CurrentRoles | undefined): readonly string[] {
-  const roles: readonly (readonly [OfflineRoleName, Signed | undefined])[] = [
+  const roles: readonly (readonly [SignedRoleName, Signed | undefined])[] = [
     ['root', candidate.root],
     ...candidate.targets,
   ];
   return roles.flatMap(([role, signed]) => {
-    const wanted = (base?.[role].signed.version ?? 0) + 1;
+    const wanted = versionOf(base, role) + 1;
     if (signed === undefined || signed.version === wanted) return [];
     return [`${role} would get version ${signed.version} instead of ${wanted}.`];
   });
 }
 
-function lintExpiry({ root, ...others }: ResultingRoles, { deadline }: Candidate): readonly string[] {
+function lintExpiry(
+  { root, ...others }: ResultingRoles,
+  candidate: Candidate,
+  base: CurrentRoles | undefined,
+): readonly string[] {
+  const { deadline } = candidate;
   const problems = root.expires <= deadline ? ['root expires before its signing window closes.'] : [];
-  for (const [role, { expires }] of Object.entries(others)) {
+  const lists = resultingClaimedLists(candidate, base);
+  for (const [role, { expires }] of Object.entries({ ...others, ...Object.fromEntries(lists) })) {
     if (expires <= deadline) problems.push(`${role} expires before the signing window closes.`);
   }
   return problems;
@@ -162,10 +167,6 @@ function lintParties(parties: Parties): readonly string[] {
     }
   }
   return problems;
-}
-
-function dated({ version, expires }: Signed): { readonly version: number; readonly expires: Date } {
-  return { version, expires };
 }
 
 function sameContent(a: Signed, b: Signed): boolean {

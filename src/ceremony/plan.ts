@@ -27,6 +27,16 @@ export interface PlanRole {
 export const OFFLINE_ROLES = ['root', 'targets', 'claimed', 'bins'] as const;
 export type OfflineRoleName = (typeof OFFLINE_ROLES)[number];
 
+/** Whether a role of a plan has this name. */
+export function isOfflineRole(name: string): name is OfflineRoleName {
+  return (OFFLINE_ROLES as readonly string[]).includes(name);
+}
+
+/** claimed, and the parts in which a long list of claimed projects is signed (PEP 480). */
+export type ClaimedListName = 'claimed' | `claimed-${string}`;
+/** Every role that offline keys sign. */
+export type SignedRoleName = OfflineRoleName | ClaimedListName;
+
 /** What a ceremony is to do: the one file that people review before it. */
 export interface CeremonyPlan {
   readonly profile: PlanProfile;

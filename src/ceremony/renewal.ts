@@ -3,10 +3,12 @@ import { encodeUtf8 } from '../tuf/canonical-json.ts';
 import { sha256 } from '../tuf/sha256.ts';
 import type { Targets } from '../tuf/targets.ts';
 import { encodeCandidate, eventId, type Candidate } from './candidate.ts';
-import { baseVersions, currentRoleFiles, type CurrentRoles } from './current-roles.ts';
+import { claimedProjectsOf } from '../claims/claim-lists.ts';
+import { makeClaimedLists, presentClaimedLists } from './claimed-lists.ts';
+import { baseVersions, currentRoleFiles, versionOf, type CurrentRoles } from './current-roles.ts';
 import { binsShape, lintEvent, partiesOf } from './event-lint.ts';
 import { makeBins, makeRoot, makeTargets } from './offline-roles.ts';
-import { OFFLINE_ROLES, type OfflineRoleName, type PlanProfile } from './plan.ts';
+import { OFFLINE_ROLES, type OfflineRoleName, type PlanProfile, type SignedRoleName } from './plan.ts';
 import { RENEWAL_DAYS } from './reminders.ts';
 
 const DAY_MS = 86_400_000;
@@ -33,9 +35,7 @@ export function openRenewal(
   options: { readonly profile: PlanProfile; readonly now: Date },
 ): Renewal {
   const now = new Date(Math.floor(options.now.getTime() / 1000) * 1000);
-  const due = OFFLINE_ROLES.filter(
-    (role) => base[role].signed.expires.getTime() - now.getTime() <= RENEWAL_DAYS * DAY_MS,
-  );
+  const due = OFFLINE_ROLES.filter((role) => earliest(role, base) - now.getTime() <= RENEWAL_DAYS * DAY_MS);
   if (due.length === 0) return { kind: 'none' };
   const { root, targets, claimed, bins } = base;
   const parties = partiesOf({ root: root.signed, targets: targets.signed, claimed: claimed.signed, bins: bins.signed }); // prettier-ignore
@@ -51,10 +51,24 @@ export function openRenewal(
     version: base[role].signed.version + 1,
     expires: new Date(now.getTime() + lifetimeDays(role, last) * DAY_MS),
   });
-  const made: Readonly<Record<Exclude<OfflineRoleName, 'root'>, () => Targets>> = {
-    targets: () => makeTargets(parties, common('targets')),
-    claimed: () => claimed.signed.with(common('claimed')),
-    bins: () => makeBins(parties.online, binsShape(bins.signed), common('bins')),
+  const made: Readonly<
+    Record<
+      Exclude<OfflineRoleName, 'root'>,
+      () => readonly (readonly [Exclude<SignedRoleName, 'root'>, Targets])[]
+    >
+  > = {
+    targets: () => [['targets', makeTargets(parties, common('targets'))]],
+    claimed: () => {
+      const projects = claimedProjectsOf(presentClaimedLists(base).values());
+      const { expires } = common('claimed');
+      return [
+        ...makeClaimedLists(projects, parties.claimed, (name) => ({
+          version: versionOf(base, name) + 1,
+          expires,
+        })),
+      ];
+    },
+    bins: () => [['bins', makeBins(parties.online, binsShape(bins.signed), common('bins'))]],
   };
   const plan = encodeUtf8(PLAN);
   const candidate: Candidate = {
@@ -68,13 +82,19 @@ export function openRenewal(
     holders: last?.holders ?? new Map(),
     oneTimeKeys: [],
     root: due.includes('root') ? makeRoot(parties, common('root')) : undefined,
-    targets: new Map(due.flatMap((role) => (role === 'root' ? [] : [[role, made[role]()] as const]))),
+    targets: new Map(due.flatMap((role) => (role === 'root' ? [] : made[role]()))),
   };
   if (lintEvent(candidate, base).length > 0) return { kind: 'ceremony', roles: due };
   const bytes = encodeCandidate(candidate);
   const files = new Map([['candidate.json', bytes], ['plan', plan]]); // prettier-ignore
   for (const [name, file] of currentRoleFiles(base)) files.set(`base/${name}`, file);
   return { kind: 'event', id: eventId(bytes), files };
+}
+
+/** Parts of claimed are signed when they change, so that some may end before it; they are renewed together. */
+function earliest(role: OfflineRoleName, base: CurrentRoles): number {
+  const parts = role === 'claimed' ? [...base.claimedParts.values()] : [];
+  return Math.min(...[base[role], ...parts].map(({ signed }) => signed.expires.getTime()));
 }
 
 function lifetimeDays(role: OfflineRoleName, last: Candidate | undefined): number {

@@ -8,21 +8,21 @@ import { Signature } from '../tuf/signature.ts';
 import type { Signed } from '../tuf/signed.ts';
 import type { Signer } from '../tuf/signer.ts';
 import { verifySignatures } from '../tuf/verification.ts';
-import { candidateRoles, eventId, isOfflineRole, readCandidate, type Candidate } from './candidate.ts';
-import { signedHash, type CurrentRoles } from './current-roles.ts';
+import { candidateRoles, eventId, isSignedRole, readCandidate, type Candidate } from './candidate.ts';
+import { currentRole, signedHash, type CurrentRoles } from './current-roles.ts';
 import { CeremonyError } from './errors.ts';
-import type { OfflineRoleName } from './plan.ts';
+import type { SignedRoleName } from './plan.ts';
 
 /** One signature of one role of one event, as it travels in a file of its own. */
 export interface EventSignature {
   readonly event: string;
-  readonly role: OfflineRoleName;
+  readonly role: SignedRoleName;
   readonly signature: Signature;
 }
 
 /** A threshold that must be met. Root has two in a renewal: by the keys of the old root and by those of the new one. */
 export interface Quorum {
-  readonly role: OfflineRoleName;
+  readonly role: SignedRoleName;
   /** Whose list of keys counts. */
   readonly by: 'old' | 'new';
   readonly threshold: number;
@@ -44,7 +44,7 @@ export interface EventStatus {
 }
 
 interface Requirement {
-  readonly role: OfflineRoleName;
+  readonly role: SignedRoleName;
   readonly by: 'old' | 'new';
   readonly keyIds: readonly string[];
   readonly threshold: number;
@@ -60,8 +60,8 @@ export class SigningEvent {
   readonly candidate: Candidate;
   readonly base: CurrentRoles | undefined;
   readonly #requirements: readonly Requirement[];
-  readonly #unsigned: ReadonlyMap<OfflineRoleName, Metadata<Signed>>;
-  readonly #signatures = new Map<OfflineRoleName, Map<string, Signature>>();
+  readonly #unsigned: ReadonlyMap<SignedRoleName, Metadata<Signed>>;
+  readonly #signatures = new Map<SignedRoleName, Map<string, Signature>>();
 
   private constructor(bytes: Uint8Array, candidate: Candidate, base: CurrentRoles | undefined) {
     this.id = eventId(bytes);
@@ -75,30 +75,34 @@ export class SigningEvent {
   static open(candidateBytes: Uint8Array, base: CurrentRoles | undefined): SigningEvent {
     const candidate = readCandidate(candidateBytes);
     for (const [role, { version, sha256 }] of candidate.base) {
-      if (base === undefined || signedHash(base[role]) !== sha256)
+      const present = base === undefined ? undefined : currentRole(base, role);
+      if (present === undefined || signedHash(present) !== sha256)
         throw new CeremonyError(
           'WRONG_BASE',
           `The event replaces ${role} version ${version}, but the ${role} beside it is another; open a new event on top of what is public.`,
         );
     }
-    if (candidate.kind === 'renewal' && candidate.base.size === 0)
-      throw new CeremonyError('MALFORMED_FILE', 'A renewal must say what it replaces.');
+    if (candidate.kind !== 'ceremony' && candidate.base.size === 0)
+      throw new CeremonyError(
+        'MALFORMED_FILE',
+        'An event that is no first ceremony must say what it replaces.',
+      );
     return new SigningEvent(candidateBytes, candidate, base);
   }
 
-  get roles(): readonly OfflineRoleName[] {
+  get roles(): readonly SignedRoleName[] {
     return candidateRoles(this.candidate);
   }
 
   /** What is to be signed for a role. Throws UNKNOWN_ROLE. */
-  unsigned(role: OfflineRoleName): Metadata<Signed> {
+  unsigned(role: SignedRoleName): Metadata<Signed> {
     const metadata = this.#unsigned.get(role);
     if (metadata !== undefined) return metadata;
     throw new CeremonyError('UNKNOWN_ROLE', `This event does not change ${role}, so nobody signs it here.`);
   }
 
   /** The roles that a key may sign here. */
-  rolesOf(key: Key): readonly OfflineRoleName[] {
+  rolesOf(key: Key): readonly SignedRoleName[] {
     const { material } = key.publicKey;
     return this.roles.filter((role) =>
       this.#requirements.some(
@@ -195,7 +199,7 @@ export class SigningEvent {
   }
 
   /** A role with the signatures so far, in the order of key ids, so that everybody assembles the same bytes. */
-  metadata(role: OfflineRoleName): Metadata<Signed> {
+  metadata(role: SignedRoleName): Metadata<Signed> {
     const signatures = [...(this.#signatures.get(role) ?? new Map<string, Signature>())];
     return this.unsigned(role).withSignatures(
       signatures.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, signature]) => signature),
@@ -230,7 +234,7 @@ export function readEventSignature(bytes: Uint8Array): EventSignature {
       { cause },
     );
   }
-  if (!isOfflineRole(role))
+  if (!isSignedRole(role))
     throw new CeremonyError(
       'UNKNOWN_ROLE',
       `The signature is for a role ${JSON.stringify(role.slice(0, 50))} that no ceremony signs.`,
@@ -238,22 +242,24 @@ export function readEventSignature(bytes: Uint8Array): EventSignature {
   return { event, role, signature };
 }
 
-function unsignedRoles({ root, targets }: Candidate): ReadonlyMap<OfflineRoleName, Metadata<Signed>> {
-  const roles = new Map<OfflineRoleName, Metadata<Signed>>();
+function unsignedRoles({ root, targets }: Candidate): ReadonlyMap<SignedRoleName, Metadata<Signed>> {
+  const roles = new Map<SignedRoleName, Metadata<Signed>>();
   if (root !== undefined) roles.set('root', Metadata.unsigned(root));
   for (const [role, signed] of targets) roles.set(role, Metadata.unsigned(signed));
   return roles;
 }
 
-/** Who must sign: the new root names the signers of root and targets, the new targets those of claimed and bins; the old root signs the new one too. */
+/** Who must sign: the new root names the signers of root and targets, the new targets those of claimed and bins, the new claimed those of its parts; the old root signs the new one too. */
 function requirementsOf(candidate: Candidate, base: CurrentRoles | undefined): readonly Requirement[] {
   const root = candidate.root ?? base?.root.signed;
   const targets = candidate.targets.get('targets') ?? base?.targets.signed;
   const found: Requirement[] = [];
+  const claimed = candidate.targets.get('claimed') ?? base?.claimed.signed;
   for (const role of candidateRoles(candidate)) {
-    const delegator = role === 'root' || role === 'targets' ? root : targets?.delegations;
-    const entry =
-      role === 'root' || role === 'targets' ? root?.roles.get(role) : targets?.delegations?.role(role);
+    const isTop = role === 'root' || role === 'targets';
+    const delegations = role.startsWith('claimed-') ? claimed?.delegations : targets?.delegations;
+    const delegator = isTop ? root : delegations;
+    const entry = isTop ? root?.roles.get(role) : delegations?.role(role);
     if (delegator === undefined || entry === undefined)
       throw new CeremonyError('MALFORMED_FILE', `Nothing in this event says who signs ${role}.`);
     if (role === 'root' && base !== undefined) {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { addFileOnce, exists, readBounded } from '../ceremony/durable-folder.ts';
 import { EventFolder } from '../ceremony/event-folder.ts';
-import { isOfflineRole } from '../ceremony/candidate.ts';
+import { isSignedRole } from '../ceremony/candidate.ts';
 import { statusLines } from '../ceremony/paper-record.ts';
 import { acceptInvitation, encodeInvitation, readInvitation } from '../ceremony/public-key-file.ts';
 import { generatePrivateKey } from '../keys/key-signer.ts';
@@ -44,7 +44,7 @@ export async function mergeCopies(path: string, copies: readonly string[]): Prom
 
 /** `rind event invite` */
 export async function invite({ holder, role, out, index, token }: InviteOptions): Promise<ExitCode> {
-  if (!isOfflineRole(role)) throw new CliError('usage', `"${role}" is no role that people sign.`);
+  if (!isSignedRole(role)) throw new CliError('usage', `"${role}" is no role that people sign.`);
   if (index !== undefined) {
     const { nonce } = await new EventClient({ index, token }).invite(holder, role);
     print(nonce);

@@ -1,3 +1,4 @@
+import { claimListOf } from '../claims/claim-lists.ts';
 import { readCurrentRoles } from '../ceremony/current-roles.ts';
 import { writeFolderOnce } from '../ceremony/durable-folder.ts';
 import { findIndex } from '../db/indexes.ts';
@@ -49,7 +50,7 @@ export async function exportedFiles(
   const tree = new ServedTree(index.name);
   for (const { role, version } of await currentRoles(db, index.id)) {
     const first = role === 'root' ? 1 : version;
-    if (role !== 'root' && !EXPORTED.has(role)) continue;
+    if (role !== 'root' && !EXPORTED.has(role) && claimListOf(role) !== 'claimed') continue;
     for (let number = first; number <= version; number++) {
       const bytes = await store.read(tree.metadata(role, number));
       if (bytes !== undefined) files.set(metadataFileName(role, number), bytes);

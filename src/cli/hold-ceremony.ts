@@ -6,8 +6,7 @@ import { exists, readBounded, readFolder, writeFolderOnce } from '../ceremony/du
 import { EventFolder } from '../ceremony/event-folder.ts';
 import { paperRecord, statusLines } from '../ceremony/paper-record.ts';
 import { lintPlan } from '../ceremony/plan-lint.ts';
-import { isOfflineRole } from '../ceremony/candidate.ts';
-import { parsePlan, type OfflineRoleName } from '../ceremony/plan.ts';
+import { isOfflineRole, parsePlan, type OfflineRoleName } from '../ceremony/plan.ts';
 import { openSigner } from '../keys/key-uri.ts';
 import { parseSecretSource } from '../keys/secret-source.ts';
 import { encodeHex } from '../tuf/hex.ts';

@@ -112,7 +112,7 @@ async function change(
     version: metadata.signed.version,
     bytes: metadata.toBytes(),
   }));
-  if (bundle.event.candidate.kind !== 'renewal')
+  if (bundle.event.candidate.kind === 'ceremony')
     throw new CliError('failure', 'This index has a repository, and the bundle is of a first ceremony.', [
       'make one on top of it: rind ceremony export, then rind ceremony renew',
     ]);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isOfflineRole } from '../ceremony/candidate.ts';
+import { isSignedRole } from '../ceremony/candidate.ts';
 import { addFileOnce, readFolder } from '../ceremony/durable-folder.ts';
 import { CeremonyError } from '../ceremony/errors.ts';
 import { EventBox } from '../ceremony/event-box.ts';
@@ -67,7 +67,7 @@ async function summary({ event }: EventFolder, now: Date): Promise<EventSummary>
 }
 
 async function invite(path: string, holder: string, role: string): Promise<KeyInvitation> {
-  if (!isOfflineRole(role))
+  if (!isSignedRole(role))
     throw new RegistryError('INVALID_REQUEST', 'People sign root, targets, claimed and bins, nothing else.');
   const known = await readInvitations(path);
   if (known.length >= MAX_INVITATIONS)

@@ -5,6 +5,7 @@ import { minutesOf } from '../ceremony/ceremony.ts';
 import { EventFolder } from '../ceremony/event-folder.ts';
 import { lintEvent } from '../ceremony/event-lint.ts';
 import { statusLines } from '../ceremony/paper-record.ts';
+import { isOfflineRole } from '../ceremony/plan.ts';
 import { encodeEventSignature } from '../ceremony/signing-event.ts';
 import { openSigner } from '../keys/key-uri.ts';
 import { parseSecretSource } from '../keys/secret-source.ts';
@@ -113,7 +114,11 @@ async function show({ event }: EventFolder, { trusted, first, raw }: SignOptions
   print(`event ${event.id}${candidate.rehearsal ? ' (REHEARSAL)' : ''}`);
   for (const line of describeChanges(candidate, base, view)) print(line);
   const changes = event.roles.flatMap((role) =>
-    rawDifference(role, view?.[role], event.unsigned(role).signed),
+    rawDifference(
+      role,
+      isOfflineRole(role) ? view?.[role] : base?.claimedParts.get(role)?.signed,
+      event.unsigned(role).signed,
+    ),
   );
   print(`${changes.length} values of the JSON change`);
   const shown = raw === true ? changes : changes.slice(0, SHOWN_LINES);
