@@ -117,7 +117,7 @@ export async function notePurge(
   await writeTransaction(db, async (tx) => {
     await authorizeServer(tx, principal);
     const index = await findIndex(tx, name);
-    if (index?.removed_at == null) {
+    if (index === undefined || index.removed_at === null) {
       throw new RegistryError('INVALID_REQUEST', 'Only the files of an index that was removed are deleted.');
     }
     const entry = { indexId: index.id, at: clock(), actor: actorOf(principal), subject: name } as const;
