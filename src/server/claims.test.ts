@@ -2,10 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Developer, type Release } from '../../test/support/developer.ts';
 import { newSigner } from '../../test/support/index-fixture.ts';
 import { ServerFixture, type Answer } from '../../test/support/server-fixture.ts';
-import { makeSdist, makeWheel } from '../../test/tools/distribution.ts';
+import { makeSdist, makeWheel, type Distribution } from '../../test/tools/distribution.ts';
 import type { Owners } from '../claims/owners.ts';
+import { findFile, insertFile } from '../db/files.ts';
+import { insertIndex } from '../db/indexes.ts';
 import { setIndexRole, setProjectRole } from '../db/members.ts';
-import { findProject } from '../db/projects.ts';
+import { ensureProject, ensureRelease, findProject } from '../db/projects.ts';
+import { retainIndex } from '../registry/retention.ts';
+import { hashedPath, packagePath } from '../pypi/layout.ts';
 import { findTargets } from '../db/targets.ts';
 import { insertUser } from '../db/users.ts';
 import { DEFAULT_COLLECTION_SETTINGS } from '../repository/collection-settings.ts';
@@ -38,6 +42,12 @@ async function claimed(name: string, signers: readonly Signer[] = [alice], more:
   expect((await owner.stage(file)).status).toBe(202);
   const answer = await owner.publish(name, { files: [file], owners: ownersOf(signers), signers, ...more });
   expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('"published"')]);
+  return file;
+}
+
+async function staged(name: string, version: string): Promise<Distribution> {
+  const file = sdist(name, version);
+  expect((await owner.stage(file)).status).toBe(202);
   return file;
 }
 
@@ -262,6 +272,40 @@ describe('a claimed project', () => {
     expect((await server.get(`/packages/sealed/${filename}`)).status).toBe(404);
     const again = await owner.stage(sdist('sealed'));
     expect([again.status, again.text]).toEqual([400, expect.stringContaining('never used twice')]);
+  });
+
+  it('takes nothing by promotion and loses nothing by retention rules, and can change hands', async () => {
+    const { db, index, now, clock } = server.index;
+    const file = await claimed('kept');
+    await staged('kept', '1.1');
+    await owner.publish('kept', { files: [await staged('kept', '2.0')], signers: [alice] });
+    const { id: from } = await insertIndex(db, { name: 'stage', profile: 'team', now });
+    const there = await ensureProject(db, { indexId: from, name: 'kept', displayName: 'kept', now });
+    const row = await findFile(db, index.id, file.filename);
+    const { id: _id, ...copy } = row!;
+    const release = await ensureRelease(db, {
+      indexId: from,
+      projectId: there.id,
+      version: '1.5',
+      coreMetadata: '{}',
+      now,
+    });
+    const promoted = { ...copy, version: '1.5', filename: 'kept-1.5.tar.gz', metadata_sha256: null };
+    await insertFile(db, { ...promoted, index_id: from, project_id: there.id, release_id: release.id });
+    const path = packagePath('kept', promoted.filename);
+    await server.store.create(`index/stage/${hashedPath(path, copy.sha256)}`, file.bytes);
+    const refused = problem(await owner.api('POST', 'kept/releases/1.5/promote', { from: 'stage' }));
+    expect(refused).toMatchObject({ status: 403, code: 'CLAIMED_PROJECT' });
+    const limits = { retention: { keepReleases: 1 } };
+    expect((await owner.api('PATCH', 'kept/limits', limits)).status).toBe(200);
+    expect((await owner.api('GET', 'kept/retention')).text).toBe('{"files":[]}\n');
+    const cli = { kind: 'cli', name: 'test' } as const;
+    for await (const outcome of retainIndex({ db, index, clock }, cli))
+      expect(outcome.project).not.toBe('kept');
+    await insertUser(db, { name: 'successor', password: undefined, isAdmin: false, now });
+    expect((await owner.api('POST', 'kept/transfer', { to: 'successor' })).status).toBe(200);
+    expect((await owner.page('kept')).files).toHaveLength(2);
+    expect(JSON.parse((await owner.api('GET', 'kept/claim')).text)).toMatchObject({ waiting: false });
   });
 
   it('is published to by maintainers, and claimed or re-keyed by owners only', async () => {
