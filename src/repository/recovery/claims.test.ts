@@ -4,12 +4,14 @@ import { ownersFor, signProject, targetOf } from '../../../test/support/claimed-
 import { IndexFixture, newSigner, sha256, signOffline } from '../../../test/support/index-fixture.ts';
 import { StoreClient } from '../../../test/support/store-client.ts';
 import { claimListRole, claimLists } from '../../claims/claim-lists.ts';
-import { findClaim, setStaging } from '../../db/claims.ts';
+import { deleteClaim, findClaim, setStaging } from '../../db/claims.ts';
+import { appendJournal } from '../../db/journal.ts';
 import { submitOfflineBundle } from '../../db/offline-bundles.ts';
 import { findProject } from '../../db/projects.ts';
 import { writeTransaction } from '../../db/transactions.ts';
 import { signMetadata } from '../../tuf/metadata.ts';
 import { fsck } from '../fsck.ts';
+import { Publisher } from '../publisher.ts';
 import { storeSource } from './published-source.ts';
 import { rebuildIndex } from './rebuild.ts';
 import { recoverIndex } from './recover.ts';
@@ -68,6 +70,35 @@ describe('rebuildIndex', () => {
       expect(await reader.read('packages/flask/flask-1.1.tar.gz')).toBe('flask 1.1');
       expect(await reader.read('packages/django/django-1.0.tar.gz')).toBe('django 1.0');
       expect(await reader.read(WHEEL)).toBeUndefined();
+    } finally {
+      await fresh.close();
+    }
+  });
+
+  it('goes on where a project is claimed no more: the same client follows, and a new claim continues its versions', async () => {
+    const { db, store, index, now, online, clock } = fixture;
+    const projectId = (await findProject(db, index.id, 'flask'))?.id ?? 0;
+    await deleteClaim(db, projectId);
+    await appendJournal(db, { indexId: index.id, projectId, kind: 'unclaim', detail: {}, now });
+    const first = await fixture.startedPublisher();
+    await first.publishOnce();
+    await first.close();
+    expect(await client.read('packages/flask/flask-1.0.tar.gz')).toBe('flask 1.0');
+    const fresh = await IndexFixture.open({ online, store });
+    try {
+      const source = storeSource(store, '');
+      await rebuildIndex({ db: fresh.db, store, index: fresh.index, source, pinnedRoot: await root(), now });
+      const publisher = new Publisher({ db: fresh.db, store, index: fresh.index, signers: [online], clock });
+      await publisher.start();
+      while ((await publisher.publishOnce()) !== undefined);
+      expect(await client.read('packages/flask/flask-1.0.tar.gz')).toBe('flask 1.0');
+      await signProject(fresh, 'flask', { owners: [second] });
+      while ((await publisher.publishOnce()) !== undefined);
+      expect(publisher.heldBack).toEqual([]);
+      await publisher.close();
+      expect(await client.read('packages/flask/flask-1.0.tar.gz')).toBe('flask 1.0');
+      expect(await store.stat(fixture.tree.metadata('project-flask', 2))).toBeDefined();
+      expect((await fsck(fresh)).findings).toEqual([]);
     } finally {
       await fresh.close();
     }

@@ -17,6 +17,7 @@ interface FoundClaim {
 /** The claimed projects of a published tree (PEP 480), collected from its roles in a client's search order, and the rows that say the same. */
 export class ClaimsOfTree {
   readonly #claims = new Map<string, FoundClaim>();
+  readonly #tombstones: { readonly project: string; readonly role: NewSignedRole }[] = [];
 
   /** Takes one role of the walk. Returns the project whose targets it lists. */
   take({ role, version, expires, bytes }: PublishedRole, targets: Targets): string | undefined {
@@ -28,6 +29,12 @@ export class ClaimsOfTree {
     claim.roles.push({ role, version, expires, bytes });
     if (role === projectRoleName(project ?? '')) claim.wished = ownersOf(targets);
     return project;
+  }
+
+  /** A role of a project that is claimed no more: when it is claimed again, its versions go on. */
+  takeTombstone({ role, version, expires, bytes }: PublishedRole): void {
+    const project = parseProjectRoleName(role)?.project;
+    if (project !== undefined) this.#tombstones.push({ project, role: { role, version, expires, bytes } });
   }
 
   /** The list that delegates a project: claimed comes first. */
@@ -74,6 +81,10 @@ export class ClaimsOfTree {
         moved_at: list === 'claimed' ? (old?.moved_at ?? now.toISOString()) : null,
       });
       await putSignedRoles(tx, { indexId, projectId, journalId: null }, roles);
+    }
+    for (const { project, role } of this.#tombstones) {
+      const projectId = ids.get(project);
+      if (projectId !== undefined) await putSignedRoles(tx, { indexId, projectId, journalId: null }, [role]);
     }
     return unknown;
   }

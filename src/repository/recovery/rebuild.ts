@@ -19,7 +19,9 @@ import { parseTakedowns, TAKEDOWNS_PATH } from '../../pypi/takedown-list.ts';
 import type { ProjectPage } from '../../pypi/project-page.ts';
 import { parseProjectJson } from '../../pypi/simple.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import { targetFileName } from '../../tuf/layout.ts';
+import { RepositoryError } from '../../tuf/errors.ts';
+import { metadataFileName, targetFileName } from '../../tuf/layout.ts';
+import { Metadata } from '../../tuf/metadata.ts';
 import type { TargetFile } from '../../tuf/file.ts';
 import type { Targets } from '../../tuf/targets.ts';
 import { sha256Hex } from '../project-targets.ts';
@@ -27,7 +29,7 @@ import { ServedTree } from '../served-tree.ts';
 import { RecoveryError } from './errors.ts';
 import { ensureGoodObject } from './good-object.ts';
 import { readGoodPage, restoreProject, type GoodProjectContext } from './good-project.ts';
-import type { PublishedSource } from './published-source.ts';
+import { readSource, type PublishedSource } from './published-source.ts';
 import { ClaimsOfTree } from './published-claims-rows.ts';
 import { readPublishedLog, recordPublishedLog, writePublishedLog } from './published-log.ts';
 import { walkPublished, type PublishedRole, type PublishedState } from './published-walk.ts';
@@ -225,6 +227,7 @@ class Rebuild {
     const stored = await store.stat(key);
     await store.replace(key, timestamp.bytes, stored?.etag);
     if (log !== undefined) await writePublishedLog(this.#context, log);
+    await this.#takeTombstones(listed);
     const floors = await this.#floors(listed);
     const newestRoot = Math.max(...roots.keys());
     const isCurrent = ({ role, version }: ReservedRole) => role !== 'root' || version === newestRoot;
@@ -244,6 +247,21 @@ class Rebuild {
       if (log !== undefined) await recordPublishedLog(tx, index.id, id, log);
       await releaseHold(tx, index.id, 'backup');
     });
+  }
+
+  /** Roles that nobody delegates to any more stay in the snapshot, or clients refuse it (TUF 5.5.5): bins of another number, projects that are claimed no more. */
+  async #takeTombstones(listed: ReadonlyMap<string, number>): Promise<void> {
+    const seen = new Set(this.#roles.map(({ role }) => role));
+    for (const [role, version] of listed) {
+      if (seen.has(role)) continue;
+      const path = `metadata/${metadataFileName(role, version)}`;
+      const bytes = await readSource(this.#options.source, path, MAX_TOMBSTONE);
+      const expires = bytes === undefined ? undefined : expiresOf(role, version, bytes);
+      if (bytes === undefined || expires === undefined) continue;
+      const one = { role, version, expires, bytes, length: bytes.length, sha256: sha256Hex(bytes) };
+      await this.#takeMetadata(one);
+      this.#claims.takeTombstone(one);
+    }
   }
 
   /** Projects that were deleted since, or whose pages are lost. */
@@ -289,6 +307,19 @@ class Rebuild {
       files: this.#files,
       problems: this.#problems,
     };
+  }
+}
+
+const MAX_TOMBSTONE = 32 << 20;
+
+/** Undefined for what is no such version of a role. */
+function expiresOf(role: string, version: number, bytes: Uint8Array): Date | undefined {
+  try {
+    const { signed } = Metadata.fromBytes(bytes, 'targets', { role });
+    return signed.version === version ? signed.expires : undefined;
+  } catch (error) {
+    if (error instanceof RepositoryError) return undefined;
+    throw error;
   }
 }
 
