@@ -13,6 +13,7 @@ import { backUp } from '../../src/repository/recovery/backup.ts';
 import { restore } from '../../src/repository/recovery/restore.ts';
 import { Upkeep } from '../../src/repository/upkeep.ts';
 import type { Updater } from '../../src/updater/index.ts';
+import { signProject } from '../support/claimed-fixture.ts';
 import { sha256 } from '../support/index-fixture.ts';
 import {
   at,
@@ -28,6 +29,7 @@ import {
   publishAll,
   putInput,
   readAnswered,
+  seededSigner,
   type SignerFault,
   uploadContext,
   uploadTo,
@@ -118,6 +120,23 @@ const publish: Operation = {
     inWorld(place, options(1, fault), async (world) => {
       await publishAll(world);
       for (const name of PUBLISHED) tell(`answered:${name}`);
+    }),
+};
+
+/** A project leaves the bins for the role that its developers signed, and recently-claimed delegates it, in one snapshot. */
+const claim: Operation = {
+  name: 'claim',
+  hours: 1,
+  prepare: (place) =>
+    inWorld(place, options(1), async (world) => {
+      const index = { db: world.db, index: world.index, now: world.clock() };
+      for (const name of ['sdist-one', 'wheel-one'])
+        await signProject(index, name, { owners: [seededSigner(name)] });
+    }),
+  run: (place, tell, fault) =>
+    inWorld(place, options(1, fault), async (world) => {
+      await publishAll(world);
+      tell('done');
     }),
 };
 
@@ -401,6 +420,7 @@ const creation: Operation = {
 export const OPERATIONS: readonly Operation[] = [
   upload,
   publish,
+  claim,
   renewal,
   rotation,
   rebinning,

@@ -47,7 +47,11 @@ export function ownersFor(signers: readonly Signer[], threshold = 1): Owners {
 }
 
 /** What a transaction of a project's owners leaves behind, as the server stores it: the claim, the signed roles, the change that waits. */
-export async function signProject(fixture: IndexFixture, name: string, signing: Signing): Promise<number> {
+export async function signProject(
+  fixture: Pick<IndexFixture, 'db' | 'index' | 'now'>,
+  name: string,
+  signing: Signing,
+): Promise<number> {
   const { db, index, now } = fixture;
   const row = await findProject(db, index.id, name);
   const projectId = row?.id ?? 0;
