@@ -413,7 +413,12 @@ describe('a refused upload', () => {
     if (type === 'application/json') {
       expect(JSON.parse(answer.text)).toEqual({ message: detail, code: `400 ${detail}`, title: 'Refused' });
     } else if (type === 'application/problem+json') {
-      expect(JSON.parse(answer.text)).toMatchObject({ type: 'about:blank', status: 400, title: 'Refused', detail });
+      expect(JSON.parse(answer.text)).toMatchObject({
+        type: 'about:blank',
+        status: 400,
+        title: 'Refused',
+        detail,
+      });
     } else {
       expect(answer.text).toBe(`400 Refused\n\n${detail}\n`);
     }
