@@ -10,6 +10,12 @@ import type { BaseVersion } from './candidate.ts';
 import { shardNames } from '../claims/claim-lists.ts';
 import { OFFLINE_ROLES, type ClaimedListName, type OfflineRoleName, type SignedRoleName } from './plan.ts';
 
+/** A part of claimed that is delegated no more, and its file. */
+export interface RetiredPart {
+  readonly version: number;
+  readonly bytes: Uint8Array;
+}
+
 /** The offline roles as they are public: every root that is known, the newest last, and what it trusts. */
 export interface CurrentRoles {
   readonly roots: readonly Metadata<Root>[];
@@ -18,8 +24,8 @@ export interface CurrentRoles {
   readonly claimed: Metadata<Targets>;
   /** The parts to which claimed delegates. */
   readonly claimedParts: ReadonlyMap<ClaimedListName, Metadata<Targets>>;
-  /** The newest versions of parts that are no longer delegated: a name that comes back goes on from there. */
-  readonly retiredParts: ReadonlyMap<string, number>;
+  /** The newest versions of parts that are no longer delegated: a name that comes back goes on from there. Not verified. */
+  readonly retiredParts: ReadonlyMap<string, RetiredPart>;
   readonly bins: Metadata<Targets>;
 }
 
@@ -57,7 +63,7 @@ export async function readCurrentRoles(files: ReadonlyMap<string, Uint8Array>): 
 /** The version of a role that is public; 0 when it never was. */
 export function versionOf(current: CurrentRoles | undefined, role: SignedRoleName): number {
   if (current === undefined) return 0;
-  return currentRole(current, role)?.signed.version ?? current.retiredParts.get(role) ?? 0;
+  return currentRole(current, role)?.signed.version ?? current.retiredParts.get(role)?.version ?? 0;
 }
 
 /** A role as it is public; undefined for a part of claimed that is not. */
@@ -76,14 +82,15 @@ function isFixed(role: SignedRoleName): role is OfflineRoleName {
 function retiredVersions(
   files: ReadonlyMap<string, Uint8Array>,
   present: ReadonlyMap<string, unknown>,
-): ReadonlyMap<string, number> {
-  const versions = new Map<string, number>();
-  for (const name of files.keys()) {
+): ReadonlyMap<string, RetiredPart> {
+  const retired = new Map<string, RetiredPart>();
+  for (const [name, bytes] of files) {
     const [, version, role = ''] = /^([1-9][0-9]{0,14})\.(claimed-[a-z0-9-]+)\.json$/.exec(name) ?? [];
-    if (version !== undefined && !present.has(role))
-      versions.set(role, Math.max(Number(version), versions.get(role) ?? 0));
+    if (version === undefined || present.has(role)) continue;
+    if (Number(version) > (retired.get(role)?.version ?? 0))
+      retired.set(role, { version: Number(version), bytes });
   }
-  return versions;
+  return retired;
 }
 
 /** Whether these are roles of a repository that Rind did not make, which has no claimed and no bins: one that is adopted. */
@@ -103,6 +110,7 @@ export function currentRoleFiles({
   targets,
   claimed,
   claimedParts,
+  retiredParts,
   bins,
 }: CurrentRoles): ReadonlyMap<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
@@ -110,6 +118,7 @@ export function currentRoleFiles({
   for (const [role, metadata] of [...Object.entries({ targets, claimed, bins }), ...claimedParts])
     if (metadata.signatures.length > 0)
       files.set(metadataFileName(role, metadata.signed.version), metadata.toBytes());
+  for (const [role, { version, bytes }] of retiredParts) files.set(metadataFileName(role, version), bytes);
   return files;
 }
 

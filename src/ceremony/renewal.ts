@@ -7,13 +7,13 @@ import { claimedProjectsOf } from '../claims/claim-lists.ts';
 import { makeClaimedLists, presentClaimedLists } from './claimed-lists.ts';
 import { baseVersions, currentRoleFiles, versionOf, type CurrentRoles } from './current-roles.ts';
 import { binsShape, lintEvent, partiesOf } from './event-lint.ts';
-import { makeBins, makeRoot, makeTargets } from './offline-roles.ts';
+import { makeBins, makeRoot, makeTargets, type Party } from './offline-roles.ts';
 import { OFFLINE_ROLES, type OfflineRoleName, type PlanProfile, type SignedRoleName } from './plan.ts';
 import { RENEWAL_DAYS } from './reminders.ts';
 
 const DAY_MS = 86_400_000;
 /** How long people have to sign. */
-const SIGNING_DAYS = 30;
+export const SIGNING_DAYS = 30;
 const USUAL_LIFETIME_DAYS = 365;
 const PLAN = 'A renewal that the index opened by itself: the same keys, thresholds and bins, new dates.\n';
 
@@ -40,11 +40,7 @@ export function openRenewal(
   const { root, targets, claimed, bins } = base;
   const parties = partiesOf({ root: root.signed, targets: targets.signed, claimed: claimed.signed, bins: bins.signed }); // prettier-ignore
   if (typeof parties === 'string') return { kind: 'ceremony', roles: due };
-  const discarded = new Set(last?.oneTimeKeys);
-  const lost = due.filter((role) => {
-    const { keys, threshold } = parties[role];
-    return keys.filter(({ keyId }) => !discarded.has(keyId)).length < threshold;
-  });
+  const lost = due.filter((role) => !canSign(parties[role], last));
   if (lost.length > 0) return { kind: 'ceremony', roles: lost };
 
   const common = (role: OfflineRoleName) => ({
@@ -85,10 +81,25 @@ export function openRenewal(
     targets: new Map(due.flatMap((role) => (role === 'root' ? [] : made[role]()))),
   };
   if (lintEvent(candidate, base).length > 0) return { kind: 'ceremony', roles: due };
+  return { kind: 'event', ...eventFiles(candidate, plan, base) };
+}
+
+/** A new event and the files of its folder. */
+export function eventFiles(
+  candidate: Candidate,
+  plan: Uint8Array,
+  base: CurrentRoles,
+): { readonly id: string; readonly files: ReadonlyMap<string, Uint8Array> } {
   const bytes = encodeCandidate(candidate);
   const files = new Map([['candidate.json', bytes], ['plan', plan]]); // prettier-ignore
   for (const [name, file] of currentRoleFiles(base)) files.set(`base/${name}`, file);
-  return { kind: 'event', id: eventId(bytes), files };
+  return { id: eventId(bytes), files };
+}
+
+/** Whether enough keys of a role can be there still: one-time keys were discarded in the ceremony that made them. */
+export function canSign({ keys, threshold }: Party, last: Candidate | undefined): boolean {
+  const discarded = new Set(last?.oneTimeKeys);
+  return keys.filter(({ keyId }) => !discarded.has(keyId)).length >= threshold;
 }
 
 /** Parts of claimed are signed when they change, so that some may end before it; they are renewed together. */
@@ -97,7 +108,8 @@ function earliest(role: OfflineRoleName, base: CurrentRoles): number {
   return Math.min(...[base[role], ...parts].map(({ signed }) => signed.expires.getTime()));
 }
 
-function lifetimeDays(role: OfflineRoleName, last: Candidate | undefined): number {
+/** How long a role is to live: as long as in the ceremony before. */
+export function lifetimeDays(role: OfflineRoleName, last: Candidate | undefined): number {
   const signed = role === 'root' ? last?.root : last?.targets.get(role);
   if (last === undefined || signed === undefined) return USUAL_LIFETIME_DAYS;
   return Math.max(1, Math.round((signed.expires.getTime() - last.created.getTime()) / DAY_MS));
