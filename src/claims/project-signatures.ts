@@ -5,7 +5,7 @@ import type { Targets } from '../tuf/targets.ts';
 import { verifySignatures } from '../tuf/verification.ts';
 import { ClaimError } from './errors.ts';
 import { projectRoleName } from './names.ts';
-import { ownersOf, withThresholdOne, type Owners } from './owners.ts';
+import { isSameOwners, ownersOf, withThresholdOne, type Owners } from './owners.ts';
 import { delegatedOwners } from './project-role.ts';
 import type { CheckedRole, ClaimState, SignatureCount } from './transaction.ts';
 
@@ -90,10 +90,20 @@ function keysOf(groups: readonly Owners[]): ReadonlyMap<string, Key> {
   return new Map(groups.flatMap(({ keys }) => keys.map((key) => [key.keyId, key] as const)));
 }
 
-/** Who must agree to the owners' role: those whom it is delegated to now, and, of those whom it names, as many as the next delegation asks for. */
-function ownerGroups({ standing, owners: present }: ClaimState, wished: Owners): readonly Owners[] {
+/**
+ * Who must agree to the owners' role: those whom it is delegated to now, and, of those whom it names, as many as the next delegation asks for.
+ * While a claimed project waits for administrators to follow its owners, those whom they named last count too: who was revoked signs nothing
+ * alone, though clients would still believe her.
+ */
+function ownerGroups(
+  { standing, owners: present, roles, project }: ClaimState,
+  wished: Owners,
+): readonly Owners[] {
   if (present === undefined || standing === 'unclaimed') return [withThresholdOne(wished)];
-  return standing === 'claimed' ? [present, wished] : [present, withThresholdOne(wished)];
+  if (standing !== 'claimed') return [present, withThresholdOne(wished)];
+  const last = roles.get(projectRoleName(project));
+  const named = last === undefined ? undefined : ownersOf(last.signed);
+  return [present, ...(named === undefined || isSameOwners(named, present) ? [] : [named]), wished];
 }
 
 /** Each signature is valid and of a key that may sign: what else stands there would only grow. */

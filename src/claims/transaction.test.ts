@@ -343,6 +343,20 @@ describe('a project that is claimed', () => {
     expect(proposed.missing[0]).toEqual({ role: ROLE, have: 1, need: 2 });
   });
 
+  it('takes nothing from a revoked key alone while claimed still names it: neither a release nor its own return', async () => {
+    const before = await claimedState('claimed', owners([alice, bob]), [bob]);
+    const revoked = await signed(projectRole({ owners: owners([bob]) }), [bob]);
+    const state: ClaimState = { ...before, roles: new Map([[ROLE, revoked]]) };
+    const base = new Map([[ROLE, 1]]);
+    for (const wished of [owners([bob]), owners([alice]), owners([alice, bob])]) {
+      const role = projectRole({ version: 2, owners: wished });
+      const alone = transaction({ [ROLE]: await signed(role, [alice]) }, { base });
+      expect((await refusal(check({ state, transaction: alone }))).code).toBe('THRESHOLD');
+    }
+    const role = projectRole({ version: 2, owners: owners([bob]) });
+    const proper = transaction({ [ROLE]: await signed(role, [bob]) }, { base });
+    expect((await check({ state, transaction: proper })).missing).toEqual([]);
+  });
   it('takes new owners of a claimed project only when old and new threshold are met, so that moving it breaks nothing', async () => {
     const state = await claimedState('claimed', owners([alice]), [alice]);
     const role = second({ owners: owners([alice, bob], 2) });

@@ -111,17 +111,19 @@ function groupsOf(role: string, { project, roles }: Signing): readonly Owners[] 
   const wished = owned === undefined ? undefined : ownersOf(owned);
   const present = project.owners;
   if (wished === undefined) return present === undefined ? [] : [present];
-  const known = new Set([...(present?.keys ?? []), ...knownBefore(project)].map(({ keyId }) => keyId));
+  const named = namedBefore(project);
+  const known = new Set([...(present?.keys ?? []), ...(named?.keys ?? [])].map(({ keyId }) => keyId));
   const fresh = wished.keys.filter(({ keyId }) => !known.has(keyId));
   const threshold = project.standing === 'claimed' ? wished.threshold : 1;
   return [
     ...(present === undefined ? [] : [present]),
+    ...(named === undefined || project.standing !== 'claimed' ? [] : [named]),
     { keys: wished.keys, threshold },
     ...(fresh.length === 0 ? [] : [{ keys: fresh, threshold: fresh.length }]),
   ];
 }
 
-function knownBefore({ roles, page }: VerifiedProject): Owners['keys'] {
+function namedBefore({ roles, page }: VerifiedProject): Owners | undefined {
   const before = roles.get(projectRoleName(page.name));
-  return (before === undefined ? undefined : ownersOf(before))?.keys ?? [];
+  return before === undefined ? undefined : ownersOf(before);
 }
