@@ -63,9 +63,28 @@ export function nextRoles(plan: RolePlan): ReadonlyMap<string, Targets> {
     )
       roles.set(releaseRoleName(project), listed);
   }
-  if (wheels !== undefined && !present.has(wheelsRoleName(project)))
-    roles.set(wheelsRoleName(project), newWheelsRole({ project, version: 1, expires, targets: new Map() }));
+  const built = present.get(wheelsRoleName(project));
+  if (wheels !== undefined && (built === undefined || isOther(plan.wheels, owned, wheelsRoleName(project)))) {
+    const version = (built?.version ?? 0) + 1;
+    roles.set(
+      wheelsRoleName(project),
+      newWheelsRole({ project, version, expires, targets: keptWheels(built, targets) }),
+    );
+  }
   return roles;
+}
+
+/** What a builder signed and an owner has put on the page: nothing else outlives a change of the builder's keys. */
+function keptWheels(
+  built: Targets | undefined,
+  targets: ReadonlyMap<string, SignedTarget>,
+): ReadonlyMap<string, SignedTarget> {
+  const kept = new Map<string, SignedTarget>();
+  for (const path of built?.targets.keys() ?? []) {
+    const target = targets.get(path);
+    if (target !== undefined) kept.set(path, target);
+  }
+  return kept;
 }
 
 /** A change, or what the owners' role says now. */

@@ -95,9 +95,12 @@ function removed(keys: readonly Key[], start: string): readonly Key[] {
   );
 }
 
-/** The same people with other keys, their threshold kept unless another is named. */
+/**
+ * The same people with other keys, their threshold kept unless another is named. The owner who makes a party of machines or a builder is one
+ * of them: somebody has to sign their first list, and she can then publish herself.
+ */
 function changeOf(
-  { project }: Signing,
+  { project, signer }: Signing,
   options: ProjectKeyOptions,
   change: (keys: readonly Key[]) => readonly Key[],
 ): SignedChange {
@@ -106,7 +109,8 @@ function changeOf(
   if (owned === undefined) throw new CliError('usage', `${name} is not claimed.`, [`rind claim ${name}`]);
   const role = options.for === 'wheels' ? wheelsRoleName(name) : releaseRoleName(name);
   const present = options.for === 'owners' ? ownersOf(owned) : delegatedOwners(owned, role);
-  const keys = change(present?.keys ?? []);
+  const first = options.for === 'owners' ? [] : [signer.key];
+  const keys = change(present?.keys ?? first);
   const next: Owners = {
     keys,
     threshold: options.threshold ?? Math.min(present?.threshold ?? 1, Math.max(1, keys.length)),
