@@ -8,6 +8,7 @@ import { registerCompletion } from './commands/completion.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerEvent, registerSign } from './commands/event.ts';
 import { registerClaim } from './commands/claim.ts';
+import { registerClaims } from './commands/claims.ts';
 import { registerClient } from './commands/client.ts';
 import { registerDoctor, registerInspect, registerVerify, registerWhy } from './commands/explain.ts';
 import { registerFsck } from './commands/fsck.ts';
@@ -46,6 +47,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerProject,
   registerProjectRoles,
   registerTakedown,
+  registerClaims,
   registerIndex,
   registerPromote,
   registerFsck,

@@ -50,7 +50,7 @@ export class RenewalOpener {
     const { db, store, path } = this.#options;
     if ((await lastPublication(db, index.id)) === undefined) return [];
     const base = await readCurrentRoles(await exportedFiles(db, store, index));
-    const last = await this.#lastCandidate(base);
+    const last = await lastCandidate(path, base);
     const profile = index.profile === 'pypi' ? 'pypi' : 'team';
     const renewal = openRenewal(base, last, { profile, now });
     if (renewal.kind === 'none') return [];
@@ -91,19 +91,28 @@ export class RenewalOpener {
     }
     return undefined;
   }
+}
 
-  /** The newest imported ceremony of this repository: its first root is the same. */
-  async #lastCandidate({ roots: [first] }: CurrentRoles): Promise<Candidate | undefined> {
-    let newest: Candidate | undefined;
-    const folder = bundlesFolder(this.#options.path);
-    for (const name of await readdir(folder).catch(() => [])) {
-      if (!/^[0-9a-f]{64}$/.test(name)) continue;
-      const { event } = await EventFolder.open(join(folder, name));
-      const { candidate, base } = event;
-      const root = base?.roots[0] ?? (candidate.root === undefined ? undefined : event.unsigned('root'));
-      if (root === undefined || first === undefined || signedHash(root) !== signedHash(first)) continue;
-      if (newest === undefined || newest.created < candidate.created) newest = candidate;
-    }
-    return newest;
+/**
+ * The newest imported ceremony or renewal of this repository (its first root is the same), with every one-time key that was ever discarded: what
+ * came later says nothing about the keys that it left as they were.
+ */
+export async function lastCandidate(
+  dataFolder: string,
+  { roots: [first] }: CurrentRoles,
+): Promise<Candidate | undefined> {
+  let newest: Candidate | undefined;
+  const discarded = new Set<string>();
+  const folder = bundlesFolder(dataFolder);
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!/^[0-9a-f]{64}$/.test(name)) continue;
+    const { event } = await EventFolder.open(join(folder, name));
+    const { candidate, base } = event;
+    const root = base?.roots[0] ?? (candidate.root === undefined ? undefined : event.unsigned('root'));
+    if (root === undefined || first === undefined || signedHash(root) !== signedHash(first)) continue;
+    for (const keyId of candidate.oneTimeKeys) discarded.add(keyId);
+    if (candidate.kind === 'claims') continue;
+    if (newest === undefined || newest.created < candidate.created) newest = candidate;
   }
+  return newest === undefined ? undefined : { ...newest, oneTimeKeys: [...discarded] };
 }

@@ -27,6 +27,7 @@ export type AuditAction =
   | 'claim.empty'
   | 'claim.propose'
   | 'claim.publish'
+  | 'claim.reset'
   | 'claim.staging'
   | 'takedown.add'
   | 'takedown.remove'
