@@ -308,4 +308,17 @@ describe('proxies', () => {
     });
     expect(tunnels).toEqual(['127.0.0.1:1']);
   });
+
+  it('that are no URL are the error of each request, and of nothing before or after', async () => {
+    process.env['http_proxy'] = 'http://[proxy';
+    process.env['no_proxy'] = '';
+    const created = fetcher({ useEnvironmentProxy: true });
+    const all = async (): Promise<unknown> =>
+      created.fetch(base, { maxLength: 10 })[Symbol.asyncIterator]().next();
+    for (let request = 1; request <= 2; request++)
+      await expect(all()).rejects.toMatchObject({ name: 'DownloadError', code: 'CONNECTION_FAILED' });
+    expect(requests).toEqual([]);
+    await created.close();
+    await fetcher({ useEnvironmentProxy: true }).close();
+  });
 });
