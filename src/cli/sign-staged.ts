@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { ClaimError } from '../claims/errors.ts';
 import { nextPage } from '../claims/next-page.ts';
-import { parseProjectRoleName, projectRoleName, releaseRoleName } from '../claims/names.ts';
+import { parseProjectRoleName, projectRoleName } from '../claims/names.ts';
 import { ownersOf } from '../claims/owners.ts';
 import { pageTargets } from '../claims/page-targets.ts';
 import { delegatedOwners } from '../claims/project-role.ts';
-import { parseTransaction, type SignedTransaction } from '../claims/transaction-form.ts';
+import { parseTransaction, type ProjectChange, type SignedTransaction } from '../claims/transaction-form.ts';
 import { addSignature, Metadata } from '../tuf/metadata.ts';
 import type { Targets } from '../tuf/targets.ts';
 import { CliError } from './cli-error.ts';
@@ -18,6 +17,7 @@ import {
   type Signing,
   type SigningOptions,
 } from './project-signing.ts';
+import { partiesOf, requireProposed } from './proposal-check.ts';
 import { say } from './terminal.ts';
 
 /** `rind sign PROJECT`: signs what others propose, then what was uploaded and waits; with `renew` what is there, anew. */
@@ -69,7 +69,6 @@ async function cosign(
   id: string | number,
   transaction: SignedTransaction,
 ): Promise<ExitCode> {
-  const name = project.page.name;
   const read = new Map(
     [...transaction.roles].map(([role, bytes]) => [role, Metadata.fromBytes(bytes, 'targets', { role })]),
   );
@@ -80,7 +79,7 @@ async function cosign(
       uploadTime: times.get(entry.filename) ?? entry.uploadTime,
     }));
     const page = nextPage(project.page, files, transaction.changes);
-    requireTargets(name, read, pageTargets(page).targets);
+    requireProposed(project, read, pageTargets(page).targets, new Date());
     show(project, transaction, read);
     if (!(await confirm('Sign this proposal?', options))) {
       say('nothing was signed');
@@ -99,24 +98,6 @@ async function cosign(
     say('signed');
     return EXIT.ok;
   });
-}
-
-function requireTargets(
-  project: string,
-  read: ReadonlyMap<string, Metadata<Targets>>,
-  expected: ReadonlyMap<string, { length: number; sha256: string }>,
-): void {
-  for (const role of [projectRoleName(project), releaseRoleName(project)]) {
-    const targets = read.get(role)?.signed.targets;
-    if (targets === undefined || targets.size === 0) continue;
-    for (const [path, want] of expected) {
-      const listed = targets.get(path);
-      if (listed?.length !== want.length || listed.hashes.get('sha256') !== want.sha256)
-        throw new ClaimError('FILES', `The proposal does not sign ${path} as it should be.`, { role, path });
-    }
-    if (targets.size !== expected.size)
-      throw new ClaimError('FILES', `The proposal signs more than the project has.`, { role });
-  }
 }
 
 function maySign(
@@ -143,17 +124,21 @@ function show(
   say(`Proposal for ${project.page.name}:`);
   for (const { filename, sha256 } of transaction.files) say(`  publish  ${filename}  sha256 ${sha256}`);
   for (const change of transaction.changes)
-    say(`  ${change.kind}  ${'filename' in change ? change.filename : change.status}`);
-  const own = read.get(projectRoleName(project.page.name))?.signed;
-  const wished = own === undefined ? undefined : ownersOf(own);
-  const before = new Set(project.owners?.keys.map(({ keyId }) => keyId) ?? []);
-  for (const { keyId } of wished?.keys ?? []) say(`  owner  ${keyId}${before.has(keyId) ? '' : '  (new)'}`);
-  for (const keyId of before)
-    if (wished !== undefined && !wished.keys.some((key) => key.keyId === keyId))
-      say(`  owner  ${keyId}  (taken away)`);
-  if (wished !== undefined) say(`  threshold  ${wished.threshold}`);
+    say(`  ${change.kind}  ${'filename' in change ? change.filename : change.status}${reasonOf(change)}`);
+  for (const { party, before, after } of partiesOf(project, read)) {
+    const old = new Set(before?.keys.map(({ keyId }) => keyId) ?? []);
+    const next = new Set(after?.keys.map(({ keyId }) => keyId) ?? []);
+    for (const keyId of next) say(`  ${party}  ${keyId}${old.has(keyId) ? '' : '  (new)'}`);
+    for (const keyId of old) if (!next.has(keyId)) say(`  ${party}  ${keyId}  (taken away)`);
+    if (after !== undefined) say(`  ${party} threshold  ${after.threshold}`);
+  }
   for (const [role, metadata] of read) {
     const digest = createHash('sha256').update(metadata.signedBytes).digest('hex');
-    say(`  ${role} version ${metadata.signed.version}, sha256 of what is signed ${digest}`);
+    const { version, expires } = metadata.signed;
+    say(`  ${role} version ${version}, until ${expires.toISOString()}, sha256 of what is signed ${digest}`);
   }
+}
+
+function reasonOf(change: ProjectChange): string {
+  return 'reason' in change && change.reason !== null ? `  ${JSON.stringify(change.reason)}` : '';
 }
