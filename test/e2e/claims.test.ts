@@ -55,7 +55,9 @@ describe('the page for maintainers, as written', () => {
       const [command = ''] = args;
       const secrets = command === 'trust' || command === 'pip' ? [] : ['--secret', 'file:passphrase'];
       const token =
-        ['trust', 'pip'].includes(command) || args[1] === 'new' ? [] : ['--token', 'file:token', '--yes'];
+        ['trust', 'pip'].includes(command) || args[1] === 'new' || args[1] === 'show'
+          ? []
+          : ['--token', 'file:token', '--yes'];
       return run(process.execPath, [rindMain, ...args, ...secrets, ...token, ...more], {
         cwd: this.home,
         env: this.environment,
@@ -157,6 +159,24 @@ describe('the page for maintainers, as written', () => {
     expect(await bob.does(sign)).toContain('(new)');
     const both = JSON.parse((await bob.does('rind publish dist/demo-1.3-py3-none-any.whl', ['--json'])).split('\n').find((line) => line.startsWith('{')) ?? '') as { keys: string[] }; // prettier-ignore
     expect(both.keys).toHaveLength(2);
+  });
+
+  it('a machine publishes with its own key until an owner revokes it', async () => {
+    await alice.does('rind key new file2:laptop-key.json --public laptop.json');
+    const added = lines('Several people, several machines')[2] ?? '';
+    expect(await alice.does(added)).toContain('project-demo.release version 1');
+    const yank = 'rind amend demo --yank demo-1.1-py3-none-any.whl --key file2:laptop-key.json';
+    expect(await alice.does(yank)).toContain('project-demo.release version 2');
+    const { key } = JSON.parse(await readFile(join(alice.home, 'laptop.json'), 'utf8')) as { key: { keyval: { public: string } } }; // prettier-ignore
+    expect(key.keyval.public).toMatch(/^[0-9a-f]{64}$/);
+    const shown = await alice.does('rind key show file2:laptop-key.json');
+    const keyId = /[0-9a-f]{64}/.exec(shown)?.[0] ?? '';
+    expect(await alice.does(`rind key revoke demo ${keyId} --for release`)).toContain(
+      'project-demo.release version 3',
+    );
+    const refused = await alice.rind(yank.replace('--yank', '--unyank'));
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('is not signed by this key');
   });
 
   it('pip gets it verified, and the report says whose word it was', async () => {
