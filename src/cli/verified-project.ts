@@ -1,9 +1,9 @@
-import { claimListOf } from '../claims/claim-lists.ts';
 import { parseProjectRoleName, projectRoleName } from '../claims/names.ts';
 import type { Owners } from '../claims/owners.ts';
 import { delegatedOwners } from '../claims/project-role.ts';
 import type { ClaimStanding } from '../claims/transaction.ts';
 import { packagePath, simpleJsonPath } from '../pypi/layout.ts';
+import { signedClaim } from '../proxy/signed-claim.ts';
 import { parseProjectJson, type ProjectPage } from '../pypi/simple.ts';
 import type { TargetFile } from '../tuf/file.ts';
 import type { Targets } from '../tuf/targets.ts';
@@ -26,6 +26,9 @@ export interface VerifiedProject {
   bytes(target: TargetFile, maxLength: number): Promise<Uint8Array>;
 }
 
+type ProjectUpdater = Pick<Updater, 'getSignedTarget' | 'delegatedTargets' | 'targetBytes'>;
+
+const UNSIGNED = { owners: undefined, roles: new Map<string, Targets>() };
 const MAX_PAGE_LENGTH = 64 * 2 ** 20;
 
 /**
@@ -46,7 +49,12 @@ export async function withVerifiedProject<T>(
   }
 }
 
-async function readProject(url: string, project: string, updater: Updater): Promise<VerifiedProject> {
+/** Exported for its test. */
+export async function readProject(
+  url: string,
+  project: string,
+  updater: ProjectUpdater,
+): Promise<VerifiedProject> {
   const found = await updater.getSignedTarget(simpleJsonPath(project));
   if (found === undefined) {
     throw new CliError(
@@ -55,12 +63,17 @@ async function readProject(url: string, project: string, updater: Updater): Prom
     );
   }
   const page = parseProjectJson(await updater.targetBytes(found.target, MAX_PAGE_LENGTH));
-  const list = claimListOf(found.via[1] ?? '');
+  if (page.name !== project)
+    throw new CliError('verification', `${url} shows the page of ${page.name} as that of ${project}.`);
+  const { standing } = await signedClaim(project, found.via, (role, delegator) =>
+    updater.delegatedTargets(role, delegator),
+  );
   return {
     url,
     page,
-    standing: list ?? 'unclaimed',
-    ...(await claimOf(project, found.via, updater)),
+    standing,
+    // Whoever holds the online key can put a role of any name below a bin: what it says is no base for a claim.
+    ...(standing === 'unclaimed' ? UNSIGNED : await claimOf(project, found.via, updater)),
     target: async (filename) => (await updater.getSignedTarget(packagePath(project, filename)))?.target,
     bytes: (target, maxLength) => updater.targetBytes(target, maxLength),
   };
@@ -70,12 +83,11 @@ async function readProject(url: string, project: string, updater: Updater): Prom
 async function claimOf(
   project: string,
   via: readonly string[],
-  updater: Updater,
+  updater: ProjectUpdater,
 ): Promise<Pick<VerifiedProject, 'owners' | 'roles'>> {
   const own = projectRoleName(project);
   const position = via.indexOf(own);
   const roles = new Map<string, Targets>();
-  if (position < 2) return { owners: undefined, roles };
   const parent = via[position - 1] ?? '';
   const list = await updater.delegatedTargets(parent, via[position - 2] ?? '');
   const owned = await updater.delegatedTargets(own, parent);
