@@ -37,6 +37,19 @@ export async function copyOf(store: ObjectStore): Promise<MemoryStore> {
   return copy;
 }
 
+/** A thief goes on with the public log as well: it is no secret, and clients that follow it want to see themselves in it. */
+export async function publicLogField(store: ObjectStore): Promise<JsonObject> {
+  const head = await store.read(LOG_HEAD_PATH);
+  if (head === undefined) return new Map();
+  const { size, root } = parseLogHead(head);
+  const commitment = new Map<string, JsonValue>([
+    ['roles', '0'.repeat(64)],
+    ['root', root],
+    ['size', size],
+  ]);
+  return new Map([[LOG_FIELD, commitment]]);
+}
+
 /** Somebody between the index and its clients, who changes what is served and signs with what was stolen; with a key of his own where he has none. */
 export class Attacker {
   /** What clients get from him. */
@@ -196,22 +209,9 @@ export class Attacker {
     await this.#put(`metadata/${common.version}.snapshot.json`, bytes);
     const hashes = new Map([['sha256', sha256(bytes)]]);
     const snapshotMeta = new MetaFile({ version: common.version, length: bytes.length, hashes });
-    const unrecognizedFields = await this.#logField();
+    const unrecognizedFields = await publicLogField(this.store);
     const timestamp = new Timestamp({ ...this.#common(old.version), snapshotMeta, unrecognizedFields });
     await this.#put('metadata/timestamp.json', (await signMetadata(timestamp, this.#online())).toBytes());
-  }
-
-  /** He goes on with the public log as well: it is no secret, and clients that follow it want to see themselves in it. */
-  async #logField(): Promise<JsonObject> {
-    const head = await this.store.read(LOG_HEAD_PATH);
-    if (head === undefined) return new Map();
-    const { size, root } = parseLogHead(head);
-    const commitment = new Map<string, JsonValue>([
-      ['roles', '0'.repeat(64)],
-      ['root', root],
-      ['size', size],
-    ]);
-    return new Map([[LOG_FIELD, commitment]]);
   }
 
   async #write(
