@@ -8,8 +8,7 @@ import { JsonError, parseJson } from './json.ts';
 import type { JsonValue, RowPlaces, RowReader } from './json.ts';
 import { Metadata } from './metadata.ts';
 import { RowTable } from './row-table.ts';
-import { rowPlacesOf } from './rows.ts';
-import type { RoleRows } from './rows.ts';
+import { RoleRows, rowPlacesOf } from './rows.ts';
 import { targetPathHash } from './sha256.ts';
 import { Snapshot } from './snapshot.ts';
 import { Targets } from './targets.ts';
@@ -38,14 +37,10 @@ function snapshot(rows: string): Uint8Array {
   );
 }
 
-/** The canonical text of what was read, or the kind of the refusal. */
+/** The canonical text of what was read, or that it was refused; at once, for what was read makes its models later and may not fail then. */
 function verdict(read: () => Targets | Snapshot): string {
-  try {
-    return new TextDecoder().decode(encodeCanonicalJson(read().toJson()));
-  } catch (error) {
-    if (error instanceof MalformedMetadataError || error instanceof JsonError) return 'refused';
-    throw error;
-  }
+  const signed: Targets | Snapshot | undefined = valueOf(read);
+  return signed === undefined ? 'refused' : new TextDecoder().decode(encodeCanonicalJson(signed.toJson()));
 }
 
 /** Reads by generic values alone, as everything that has no common form is read. */
@@ -228,6 +223,47 @@ describe('rows read at once', () => {
     );
   });
 
+  it.each([
+    ['a snapshot', 'snapshot', snapshot('{"a.json":{"version":3},"b.json":{"version":4}}')],
+    ['targets', 'targets', targets(`{${targetRow},${targetRow.replace('a/a', 'b/b')}}`.replaceAll(`"${DIGEST}"`, `"${DIGEST}","sha512":"${DIGEST}${DIGEST}"`).replaceAll('"sha256"', `"blake2b-256":"${DIGEST}","sha256"`))], // prettier-ignore
+  ] as const)('stay in their text right up to the limits: %s', (_what, type, bytes) => {
+    const lowest = (name: 'maxDepth' | 'maxValues'): number => {
+      for (let limit = 1; ; limit++)
+        if (verdictOf(() => parseJson(bytes, { [name]: limit })) === 'read') return limit;
+    };
+    for (const limits of [{ maxDepth: lowest('maxDepth') }, { maxValues: lowest('maxValues') }]) {
+      const signed: { readonly meta?: unknown; readonly targets?: unknown } = Metadata.fromBytes(bytes, type, limits).signed; // prettier-ignore
+      expect(signed.meta ?? signed.targets).toBeInstanceOf(RowTable);
+    }
+  });
+
+  it('of bins stay in their text right up to the limit of depth', () => {
+    const bytes = bins(`[${roleRow('bin-00')},${roleRow('bin-01', '"02","03"')}]`);
+    const rolesAt = (maxDepth: number): unknown => Metadata.fromBytes(bytes, 'targets', { maxDepth }).signed.delegations?.roles; // prettier-ignore
+    expect(rolesAt(6)).toBeInstanceOf(RoleRows);
+    expect(() => rolesAt(5)).toThrow(/levels/);
+  });
+
+  it('of bins count hardly more values than they have, wherever they stand', () => {
+    const digits = Array.from({ length: 100 }, () => '"0"').join(',');
+    for (const prefixes of [digits, '"0"', '"00","01"']) {
+      const rows = Array.from({ length: 20 }, (_, index) => roleRow(`b${index + 10}`, prefixes));
+      const text = `[${rows.join(',')}]`;
+      const exactly = valuesIn(parseJson(encode(text)));
+      for (const position of [0, 5000]) {
+        const read = readerOf('roles').read(' '.repeat(position) + text, position);
+        expect(read?.values).toBeGreaterThanOrEqual(exactly);
+        expect(read?.values).toBeLessThanOrEqual(exactly + 2 * rows.length);
+      }
+    }
+  });
+
+  it('have numbers, and none beyond the last', () => {
+    const { meta } = Metadata.fromBytes(snapshot('{"a.json":{"version":3},"b.json":{"version":4}}'), 'snapshot').signed; // prettier-ignore
+    const table = meta as RowTable<MetaFile>;
+    expect([0, 1, 2, -1, 0.5].map((index) => table.at(index)?.version)).toEqual([3, 4, undefined, undefined, undefined]); // prettier-ignore
+  });
+
   it('are found by name, and by nothing that only looks like one in the text', () => {
     const names = Array.from(
       { length: 37 },
@@ -342,11 +378,15 @@ function valuesIn(value: JsonValue): number {
 }
 
 function verdictOf(read: () => unknown): 'read' | 'refused' {
+  return valueOf(read) === undefined ? 'refused' : 'read';
+}
+
+/** Undefined: refused. */
+function valueOf<T>(read: () => T): T | undefined {
   try {
-    read();
-    return 'read';
+    return read();
   } catch (error) {
-    if (error instanceof MalformedMetadataError || error instanceof JsonError) return 'refused';
+    if (error instanceof MalformedMetadataError || error instanceof JsonError) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DownloadError } from '../tuf/download-error.ts';
-import { downloadFailed, printableUrl, withLocalFile } from './errors.ts';
+import { DownloadError, SlowRetrievalError } from '../tuf/download-error.ts';
+import { downloadFailed, isNetworkAway, printableUrl, unexpectedStatus, withLocalFile } from './errors.ts';
 
 describe('printableUrl', () => {
   it('leaves out user name, password, query and fragment', () => {
@@ -30,6 +30,19 @@ describe('DownloadError', () => {
       url: 'https://host/x',
       code: 'ABORTED',
     });
+  });
+});
+
+describe('isNetworkAway', () => {
+  it('is so when nobody answers, and not when somebody gives an answer or this machine refuses', () => {
+    const url = 'https://host/x';
+    expect(isNetworkAway(downloadFailed('CONNECTION_FAILED', url, 'no route'))).toBe(true);
+    expect(isNetworkAway(new SlowRetrievalError('no byte came'))).toBe(true);
+    for (const code of ['OFFLINE', 'CONTENT_ENCODING', 'REDIRECT_REFUSED', 'ABORTED'] as const)
+      expect([code, isNetworkAway(downloadFailed(code, url, 'x'))]).toEqual([code, false]);
+    for (const status of [404, 500, 503]) expect(isNetworkAway(unexpectedStatus(url, status))).toBe(false);
+    for (const other of [undefined, new Error('x'), { code: 'CONNECTION_FAILED' }])
+      expect(isNetworkAway(other)).toBe(false);
   });
 });
 

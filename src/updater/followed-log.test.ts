@@ -97,6 +97,25 @@ describe('the public log', () => {
     expect(await client.trusted()).toMatchObject({ timestamp: 32 });
   });
 
+  it('takes an answer of 500 for no reason to look for another tile', async () => {
+    for (let count = 0; count < 3; count += 1) publish();
+    await client.refresh();
+    publish();
+    repository.misbehave(/log\/tile/, { kind: 'status', status: 500 });
+    await expect(client.refresh()).rejects.toMatchObject({ code: 'DOWNLOAD_HTTP', statusCode: 500 });
+    expect(repository.requests.filter((request) => /^log\/tile\/0\/0(?!\.p)/.test(request))).toEqual([]);
+    expect(await client.trusted()).toMatchObject({ timestamp: 4 });
+  });
+
+  it('asks for nothing while the same timestamp is served again', async () => {
+    publish();
+    await client.refresh();
+    publish();
+    await client.refresh();
+    expect(await client.refresh()).not.toContainEqual(expect.stringContaining('log/'));
+    expect(await client.trusted()).toMatchObject({ timestamp: 3 });
+  });
+
   it('refuses a second timestamp of the same version', async () => {
     publish();
     await client.refresh();

@@ -40,6 +40,26 @@ describe('MetadataDir', () => {
     expect(await dir.readRoot(1, 100)).toBeUndefined();
   });
 
+  it.each([65_535, 65_536, 65_537, 1_000_000])(
+    'keeps %i bytes whole, and for its owner only',
+    async (size) => {
+      const large = Buffer.alloc(size, 'abc');
+      for (const durable of [true, false]) {
+        await dir.write('targets', large, { durable });
+        expect((await dir.read('targets', size))?.equals(large)).toBe(true);
+      }
+      expect(await dir.read('targets', size - 1)).toBeUndefined();
+      expect(await mode(join(dir.path, 'targets.json'))).toBe(0o600);
+      expect(await readdir(join(dir.path, 'tmp'))).toEqual([]);
+    },
+  );
+
+  it('does not take for absent what the disk refuses to open', async () => {
+    await rm(join(dir.path, 'root_history'), { recursive: true });
+    await writeFile(join(dir.path, 'root_history'), '');
+    await expect(dir.readRoot(1, 100)).rejects.toMatchObject({ code: 'INPUT_OUTPUT', message: /ENOTDIR/ });
+  });
+
   it('does not read a file that is longer than the limit', async () => {
     await dir.write('timestamp', bytes('12345'), { durable: true });
     expect(await dir.read('timestamp', 4)).toBeUndefined();
