@@ -155,9 +155,11 @@ export function indexDefaults({ uploads, retention }: Settings): IndexSettingsFo
       linuxWheels: uploads['linux-wheels'],
       legacyFilenames: uploads['legacy-filenames'],
       deprecatedClassifiers: uploads['deprecated-classifiers'],
+      unknownClassifiers: uploads['unknown-classifiers'],
       standardLibraryNames: uploads['standard-library-names'],
       lookAlikeNames: uploads['look-alike-names'],
       prohibitedNames: uploads['prohibited-names'],
+      prohibitedScripts: uploads['prohibited-scripts'],
       releaseDays: uploads['release-days'],
     }),
     limits: set({

@@ -164,11 +164,16 @@ export const SECTIONS = {
       ),
       'legacy-filenames': maybe(flag, 'Filenames spelt otherwise than PEP 625 demands.'),
       'deprecated-classifiers': maybe(flag, 'Withdrawn classifiers, and those that begin with `Private ::`.'),
+      'unknown-classifiers': maybe(flag, "Classifiers that are not in PyPI's list; mostly misspelt ones."),
       'standard-library-names': maybe(flag, 'New projects named like a module of the standard library.'),
       'look-alike-names': maybe(flag, 'New projects whose name looks like that of another one.'),
       'prohibited-names': maybe(
         names,
         'Names nobody may register; `acme-*` stands for every name that begins so.',
+      ),
+      'prohibited-scripts': maybe(
+        names,
+        'Commands that no wheel may put on the path, but that of the project of the same name; `*` as above.',
       ),
       'release-days': maybe(
         many(100_000),

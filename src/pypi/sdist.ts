@@ -36,7 +36,7 @@ export async function readSdist(
   const coreMetadata = parseCoreMetadata(metadata);
   checkIdentity(coreMetadata, filename, 'PKG-INFO');
   checkLicenseFiles(coreMetadata, (path) => tree.has(`${top}/${path}`));
-  return { metadata, coreMetadata };
+  return { metadata, coreMetadata, scripts: [] };
 }
 
 function isPackageInfo(entry: TarEntry): boolean {

@@ -2,6 +2,7 @@
 import { ARCHIVE_LIMITS, readExactly, UnsafeArchiveError, type RandomAccessReader } from './archive.ts';
 import { parseCoreMetadata, type CoreMetadata } from './core-metadata.ts';
 import type { WheelFilename } from './distribution-filename.ts';
+import { parseScripts } from './entry-points.ts';
 import { quote } from './errors.ts';
 import { isValidProjectName, normalizeProjectName } from './project-name.ts';
 import { parseRecord, type RecordLine } from './record.ts';
@@ -15,6 +16,8 @@ export interface DistributionContent {
   readonly metadata: Uint8Array;
   /** The same, parsed; `validateCoreMetadata` has not been asked. */
   readonly coreMetadata: CoreMetadata;
+  /** The commands that installing a wheel puts on the path; none of an sdist, which is built first. */
+  readonly scripts: readonly string[];
 }
 
 /** How much of a file is read. */
@@ -32,7 +35,8 @@ const TAR_MAGIC_POSITION = 257;
 
 /**
  * Inspects a wheel: a zip archive that all programs read alike, exactly one `.dist-info` directory whose name and
- * METADATA agree with the filename, WHEEL of format 1.x, and RECORD naming every file with its hash and size.
+ * METADATA agree with the filename, WHEEL of format 1.x, entry points that installers understand, and RECORD naming every file with its
+ * hash and size.
  *
  * @throws UnsafeArchiveError, InvalidMetadataError
  */
@@ -52,11 +56,28 @@ export async function readWheel(
     decode(await readText(reader, byName, `${distInfo}/WHEEL`, ARCHIVE_LIMITS.metadataBytes), 'WHEEL'),
   );
   checkLicenseFiles(coreMetadata, (path) => byName.has(`${distInfo}/licenses/${path}`));
+  const scripts = await readScripts(reader, byName, distInfo);
   const record = await readText(reader, byName, `${distInfo}/RECORD`, ARCHIVE_LIMITS.listBytes);
   const lines = parseRecord(decode(record, 'RECORD'));
   checkRecordNames(lines, byName, distInfo);
   if (options.contents !== false) await checkContents(reader, entries, lines);
-  return { metadata, coreMetadata };
+  return { metadata, coreMetadata, scripts };
+}
+
+/** The commands: those of entry_points.txt, and files of the scheme `scripts`. */
+async function readScripts(
+  reader: RandomAccessReader,
+  entries: ReadonlyMap<string, ZipEntry>,
+  distInfo: string,
+): Promise<readonly string[]> {
+  const data = `${distInfo.slice(0, -'.dist-info'.length)}.data/scripts/`;
+  const scripts = [...entries.values()]
+    .filter(({ name, isDirectory }) => !isDirectory && name.startsWith(data))
+    .map(({ name }) => name.slice(data.length));
+  const entryPoints = `${distInfo}/entry_points.txt`;
+  if (!entries.has(entryPoints)) return scripts;
+  const text = await readText(reader, entries, entryPoints, ARCHIVE_LIMITS.metadataBytes);
+  return [...scripts, ...parseScripts(decode(text, 'entry_points.txt'))];
 }
 
 /**

@@ -3,7 +3,7 @@ import { findLookAlike } from '../db/projects.ts';
 import type { Executor, ProjectRow } from '../db/schema.ts';
 import { validateCoreMetadata } from '../pypi/core-metadata-validation.ts';
 import type { CoreMetadata } from '../pypi/core-metadata.ts';
-import { classifierObjection } from '../pypi/deprecated-classifiers.ts';
+import { classifierObjection } from '../pypi/classifiers.ts';
 import type { DistributionFilename } from '../pypi/distribution-filename.ts';
 import { quote } from '../pypi/errors.ts';
 import { normalizeProjectName } from '../pypi/project-name.ts';
@@ -61,12 +61,25 @@ export function checkMetadataPolicy(
   refusing('INVALID_METADATA', () =>
     validateCoreMetadata(coreMetadata, { localVersions, directReferences, withdrawnVersion }),
   );
-  if (policy.deprecatedClassifiers) return;
   for (const classifier of coreMetadata.classifiers) {
-    const objection = classifierObjection(classifier);
+    const objection = classifierObjection(classifier, policy);
     if (objection !== undefined) {
       throw against(filename, `has the classifier ${quote(classifier)}, which ${objection}`);
     }
+  }
+}
+
+/** What the policy says of the commands that a wheel puts on the path. @throws RegistryError AGAINST_POLICY */
+export function checkScriptPolicy(
+  { filename }: Pick<JudgedFile, 'filename'>,
+  scripts: readonly string[],
+  { prohibitedScripts }: UploadPolicy,
+): void {
+  if (prohibitedScripts.length === 0) return;
+  for (const script of scripts) {
+    const command = normalizeProjectName(script.replace(EXECUTABLE, ''));
+    if (command !== filename.project && prohibitedScripts.some((pattern) => isNamed(command, pattern)))
+      throw against(filename, `installs the command ${quote(script)}, which is prohibited on this index`);
   }
 }
 
@@ -146,6 +159,8 @@ export async function checkQuota(
 }
 
 const DAY = 86_400_000;
+/** What Windows runs without its being typed. */
+const EXECUTABLE = /\.(?:exe|com|bat|cmd|ps1|py)$/i;
 const LINUX = /^linux_/;
 /** PyPI takes these two: no manylinux exists for them. */
 const PORTABLE_LINUX: ReadonlySet<string> = new Set(['linux_armv6l', 'linux_armv7l']);

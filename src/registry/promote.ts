@@ -16,11 +16,18 @@ import { requireUnclaimed } from './claimed-projects.ts';
 import type { RegistryContext } from './context.ts';
 import { RegistryError } from './errors.ts';
 import { settingsForProject, settingsOf } from './index-settings.ts';
-import { checkFilePolicy, checkMetadataPolicy, checkNewName, checkQuota } from './policy-checks.ts';
+import {
+  checkFilePolicy,
+  checkMetadataPolicy,
+  checkNewName,
+  checkQuota,
+  checkScriptPolicy,
+} from './policy-checks.ts';
 import { notFound, projectNamed } from './project-change.ts';
 import { actorOf, type Principal } from './principal.ts';
 import type { UploadPolicy } from './upload-policy.ts';
 import { canonical, chosenFiles } from './release-files.ts';
+import { storedScripts } from './stored-scripts.ts';
 
 /** What a promotion needs of the world. Both indexes are of the same server. */
 export interface PromotionContext extends Pick<RegistryContext, 'db' | 'store' | 'clock' | 'indexDefaults'> {
@@ -55,7 +62,7 @@ export async function promoteRelease(
     throw new RegistryError('INVALID_REQUEST', 'A release is promoted from one index to another one.');
   }
   const source = await readSource(db, context, principal, projectNamed(name), version);
-  await judgeMetadata(context, source, (await settingsOf(db, to.id, context.indexDefaults)).upload);
+  await judgeContents(context, source, (await settingsOf(db, to.id, context.indexDefaults)).upload);
   await linkObjects(context, source);
   return writeTransaction(db, (tx) => record(tx, context, principal, source, canonical(version)));
 }
@@ -90,20 +97,25 @@ async function readSource(
   return { project, files };
 }
 
-/** What the index promoted to says of the metadata in the files; it never changes, so that it can be read before the transaction. */
-async function judgeMetadata(
+/** What the index promoted to says of the metadata and the commands in the files; it never changes, so that it can be read before the transaction. */
+async function judgeContents(
   { store, from }: PromotionContext,
   { project, files }: Source,
   policy: UploadPolicy,
 ): Promise<void> {
   const tree = new ServedTree(from.name);
   for (const { filename, sha256, metadata_sha256 } of files) {
+    const parsed = parseDistributionFilename(filename);
+    if (policy.prohibitedScripts.length > 0 && parsed.kind === 'wheel') {
+      const key = tree.hashed(packagePath(project.name, filename), sha256);
+      checkScriptPolicy({ filename: parsed }, await storedScripts(store, key, parsed), policy);
+    }
     if (metadata_sha256 === null) continue;
     const bytes = await store.read(tree.hashed(metadataSidecarPath(project.name, filename), sha256));
     if (bytes === undefined) {
       throw new Error(`The core metadata of ${filename} is not in the store; rind fsck says more.`);
     }
-    checkMetadataPolicy({ filename: parseDistributionFilename(filename) }, parseCoreMetadata(bytes), policy);
+    checkMetadataPolicy({ filename: parsed }, parseCoreMetadata(bytes), policy);
   }
 }
 

@@ -15,12 +15,16 @@ export interface UploadPolicy {
   readonly legacyFilenames: boolean;
   /** Classifiers that were withdrawn, and those that begin with `Private ::`. */
   readonly deprecatedClassifiers: boolean;
+  /** Classifiers that are not in PyPI's list, as this program knows it: mostly misspelt ones. */
+  readonly unknownClassifiers: boolean;
   /** New projects named like a module of Python's standard library. */
   readonly standardLibraryNames: boolean;
   /** New projects whose name looks like that of another one (`l`, `1`, `i`; `0`, `o`; separators). */
   readonly lookAlikeNames: boolean;
   /** Names nobody may register here, in any spelling; `acme-*` stands for every name that begins so. */
   readonly prohibitedNames: readonly string[];
+  /** Commands that a wheel may not put on the path, `*` as above; only the project of that name may. */
+  readonly prohibitedScripts: readonly string[];
   /** Days after the first file of a release in which files are added to it; undefined: always. */
   readonly releaseDays?: number | undefined;
 }
@@ -43,9 +47,11 @@ export const PRIVATE_UPLOAD_POLICY: UploadPolicy = {
   linuxWheels: true,
   legacyFilenames: true,
   deprecatedClassifiers: true,
+  unknownClassifiers: true,
   standardLibraryNames: true,
   lookAlikeNames: false,
   prohibitedNames: [],
+  prohibitedScripts: [],
 };
 
 /** The choice of an index that strangers upload to: PyPI's. */
@@ -56,9 +62,11 @@ export const PUBLIC_UPLOAD_POLICY: UploadPolicy = {
   linuxWheels: false,
   legacyFilenames: false,
   deprecatedClassifiers: false,
+  unknownClassifiers: false,
   standardLibraryNames: false,
   lookAlikeNames: false,
   prohibitedNames: [],
+  prohibitedScripts: [],
   releaseDays: 14,
 };
 
@@ -88,9 +96,11 @@ export const uploadPolicyForm = z.strictObject({
   linuxWheels: z.boolean().optional(),
   legacyFilenames: z.boolean().optional(),
   deprecatedClassifiers: z.boolean().optional(),
+  unknownClassifiers: z.boolean().optional(),
   standardLibraryNames: z.boolean().optional(),
   lookAlikeNames: z.boolean().optional(),
   prohibitedNames: z.array(name).max(10_000).optional(),
+  prohibitedScripts: z.array(name).max(10_000).optional(),
   releaseDays: count.optional(),
 });
 

@@ -26,6 +26,7 @@ import {
   checkNewName,
   checkQuota,
   checkReleaseWindow,
+  checkScriptPolicy,
 } from './policy-checks.ts';
 import { provenanceOf, provenanceUrl } from './provenance.ts';
 import type { UploadPolicy } from './upload-policy.ts';
@@ -76,6 +77,7 @@ export async function uploadFile(
   checkFilePolicy(upload, policy, settingsForProject(settings, known).limits);
   const archive = await context.inspections.run(() => checkArchive(upload));
   checkMetadataPolicy(upload, archive.coreMetadata, policy);
+  checkScriptPolicy(upload, archive.scripts, policy);
   const provenance = await verifiedProvenance(context, principal, upload);
   if (known !== undefined) await requireRoom(context, known, upload, policy, origin.uploadedAt);
   await storeObjects(context, upload, archive.metadata);

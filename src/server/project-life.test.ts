@@ -191,6 +191,25 @@ describe('upload policies', () => {
     ],
     ['a wheel for one machine', { linuxWheels: false }, linux, /linux_x86_64.*manylinux/],
     [
+      'an unknown classifier',
+      { unknownClassifiers: false },
+      () =>
+        makeSdist({ name: 'pol-c', version: '1', classifiers: ['Topic :: Utilities', 'Topic :: Cheese'] }),
+      /'Topic :: Cheese', which is not in the list of classifiers/,
+    ],
+    [
+      'a withdrawn classifier',
+      { deprecatedClassifiers: false },
+      () => makeSdist({ name: 'pol-d', version: '1', classifiers: ['Natural Language :: Ukranian'] }),
+      /withdrawn, 'Natural Language :: Ukrainian' took its place/,
+    ],
+    [
+      'a command that belongs to others',
+      { prohibitedScripts: ['python*', 'pip'] },
+      () => makeWheel({ name: 'pol-e', version: '1', entryPoints: '[console_scripts]\nPython3.12 = a:b\n' }),
+      /installs the command 'Python3.12', which is prohibited/,
+    ],
+    [
       'a legacy filename',
       { legacyFilenames: false },
       () => renamed(makeSdist({ name: 'Pol_B', version: '1.0' }), 'Pol_B-1.0.tar.gz'),

@@ -18,6 +18,9 @@ export interface DistributionOptions {
   readonly padding?: number;
   /** Makes another file of the same name: a build is told by its content only. */
   readonly build?: string;
+  readonly classifiers?: readonly string[];
+  /** The text of entry_points.txt; wheels only. */
+  readonly entryPoints?: string;
 }
 
 interface Member {
@@ -35,7 +38,7 @@ function padding(seed: string, length: number): Buffer {
   return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length));
 }
 
-function coreMetadata({ name, version, requires = [] }: DistributionOptions): string {
+function coreMetadata({ name, version, requires = [], classifiers = [] }: DistributionOptions): string {
   const lines = [
     'Metadata-Version: 2.1',
     `Name: ${name}`,
@@ -44,6 +47,7 @@ function coreMetadata({ name, version, requires = [] }: DistributionOptions): st
   ];
   return [
     ...lines,
+    ...classifiers.map((classifier) => `Classifier: ${classifier}`),
     ...requires.map((requirement) => `Requires-Dist: ${requirement}`),
     '',
     `The text of ${name}.`,
@@ -142,6 +146,12 @@ export function makeWheel(options: DistributionOptions): Distribution {
       ),
     },
   ];
+  if (options.entryPoints !== undefined) {
+    members.push({
+      name: `${stem}.dist-info/entry_points.txt`,
+      bytes: Buffer.from(options.entryPoints),
+    });
+  }
   if (options.padding !== undefined) {
     members.push({
       name: `${underscored(name)}/padding.bin`,
