@@ -9,6 +9,7 @@ import type { Executor } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { errorFields } from '../repository/errors.ts';
 import type { Log } from '../telemetry/log.ts';
+import { claimReminders } from './claim-reminders.ts';
 import type { RenewalOpener } from './renewal-opener.ts';
 
 const MINUTE = 60_000;
@@ -97,6 +98,7 @@ export class ReminderLoop {
           'no signing event could be opened for this index',
         );
       }
+      opened.push(...(await claimReminders(db, index, clock())));
     }
     const state = { roles: await this.#roles(), events: await this.#events() };
     return [...opened.filter(({ key }) => !sent.has(key)), ...remindersDue(state, clock(), sent)];

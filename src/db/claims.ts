@@ -191,3 +191,48 @@ export async function forgetReplacedRoles(tx: Executor, publicationId: number): 
       where listed.publication_id = ${publicationId}
         and listed.role > 'project-' and listed.role < 'project.')`.execute(tx);
 }
+
+/** How many projects of an index wait for the administrators: recently claimed before a date, or with owners who want another delegation. */
+export async function countWaitingClaims(
+  db: Executor,
+  indexId: number,
+  claimedBefore: Date,
+): Promise<number> {
+  const { count } = await db
+    .selectFrom('claims')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('index_id', '=', indexId)
+    .where(({ eb, or, and, ref }) =>
+      or([
+        eb('owners', '<>', ref('wished_owners')),
+        and([eb('state', '=', 'recently-claimed'), eb('claimed_at', '<=', claimedBefore.toISOString())]),
+      ]),
+    )
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
+/** A claimed project and when the first of its roles ends. */
+export interface EndingClaim {
+  readonly project: string;
+  readonly expires: Date;
+}
+
+/** Claimed projects whose owners must sign anew before a date, the first to end first; at most `limit`. */
+export async function endingClaims(
+  db: Executor,
+  indexId: number,
+  before: Date,
+  limit: number,
+): Promise<readonly EndingClaim[]> {
+  const { rows } = await sql<{ project: string; expires_at: string }>`
+    select projects.name as project, min(this.expires_at) as expires_at
+      from signed_roles as this
+      inner join claims on claims.project_id = this.project_id
+      inner join projects on projects.id = this.project_id
+      where this.index_id = ${indexId} and this.expires_at <= ${before.toISOString()} and not exists (
+        select 1 from signed_roles as newer where newer.project_id = this.project_id
+          and newer.role = this.role and newer.version > this.version)
+      group by projects.name order by expires_at, projects.name limit ${limit}`.execute(db);
+  return rows.map(({ project, expires_at }) => ({ project, expires: new Date(expires_at) }));
+}
