@@ -16,6 +16,8 @@ export interface RolePlan {
   readonly project: string;
   /** The verified metadata of the project's roles now, by role; empty before the first claim. */
   readonly present: ReadonlyMap<string, Targets>;
+  /** Versions that roles had in an earlier claim that is gone: clients take only what is above them. */
+  readonly past?: ReadonlyMap<string, number> | undefined;
   /** Every target of the project afterwards, by path. */
   readonly targets: ReadonlyMap<string, SignedTarget>;
   readonly expires: Date;
@@ -42,9 +44,10 @@ export function nextRoles(plan: RolePlan): ReadonlyMap<string, Targets> {
   const release = choose(plan.release, owned, releaseRoleName(project));
   const wheels = choose(plan.wheels, owned, wheelsRoleName(project));
   const roles = new Map<string, Targets>();
+  const next = (role: string) => (present.get(role)?.version ?? plan.past?.get(role) ?? 0) + 1;
   const ownersRole = newProjectRole({
     project,
-    version: (owned?.version ?? 0) + 1,
+    version: next(projectRoleName(project)),
     expires,
     owners,
     targets: release === undefined ? targets : new Map(),
@@ -55,7 +58,7 @@ export function nextRoles(plan: RolePlan): ReadonlyMap<string, Targets> {
     roles.set(projectRoleName(project), ownersRole);
   if (release !== undefined) {
     const before = present.get(releaseRoleName(project));
-    const listed = newReleaseRole({ project, version: (before?.version ?? 0) + 1, expires, targets });
+    const listed = newReleaseRole({ project, version: next(releaseRoleName(project)), expires, targets });
     if (
       plan.renews === true ||
       !hasSameContent(before, listed) ||
@@ -65,7 +68,7 @@ export function nextRoles(plan: RolePlan): ReadonlyMap<string, Targets> {
   }
   const built = present.get(wheelsRoleName(project));
   if (wheels !== undefined && (built === undefined || isOther(plan.wheels, owned, wheelsRoleName(project)))) {
-    const version = (built?.version ?? 0) + 1;
+    const version = next(wheelsRoleName(project));
     roles.set(
       wheelsRoleName(project),
       newWheelsRole({ project, version, expires, targets: keptWheels(built, targets) }),

@@ -15,9 +15,13 @@ const PROPOSALS = z.looseObject({
   proposals: z.array(z.looseObject({ id: z.union([z.int(), z.string()]) })),
 });
 const PROPOSAL = z.looseObject({ id: z.union([z.int(), z.string()]), transaction: z.unknown() });
+/** A project does not reach it; an index that says more would make the next version the last. */
+const MOST_VERSION = 1_000_000_000;
 const CLAIM = z.looseObject({
   state: z.enum(['unclaimed', 'recently-claimed', 'claimed']),
   staging: z.boolean().optional(),
+  /** Of a claim that is there, or of one that was. */
+  roles: z.record(z.string(), z.int().positive().max(MOST_VERSION)),
 });
 const ANYTHING = z.unknown();
 

@@ -118,7 +118,7 @@ export function claimProject(
   options: SigningOptions & { readonly threshold: number; readonly dist?: string },
 ): Promise<ExitCode> {
   return withSigning(name, options, async (signing) => {
-    const { project, signer } = signing;
+    const { project, signer, client } = signing;
     if (project.standing !== 'unclaimed')
       throw new CliError('usage', `${project.page.name} is ${project.standing} already.`, [
         'add a key: rind key add',
@@ -129,7 +129,11 @@ export function claimProject(
       say('nothing was signed');
       return EXIT.failure;
     }
-    return signAndSend(signing, { owners: { keys: [signer.key], threshold: options.threshold } });
+    const { roles } = await client.claim();
+    return signAndSend(signing, {
+      owners: { keys: [signer.key], threshold: options.threshold },
+      past: new Map(Object.entries(roles)),
+    });
   });
 }
 

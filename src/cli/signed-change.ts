@@ -20,6 +20,8 @@ export interface SignedChange {
   readonly release?: RolePlan['release'];
   readonly wheels?: RolePlan['wheels'];
   readonly renews?: boolean;
+  /** For a first claim: the versions of an earlier one that is gone, by role. */
+  readonly past?: ReadonlyMap<string, number> | undefined;
 }
 
 /** A transaction, and whether others have to sign it too. */
@@ -48,6 +50,7 @@ export async function prepareTransaction(
   const roles = nextRoles({
     project: page.name,
     present,
+    past: change.past,
     targets: pageTargets(nextPage(page, files, changes)).targets,
     expires: new Date(now.getTime() + SIGNATURE_LIFETIME),
     owners: change.owners,
@@ -61,7 +64,10 @@ export async function prepareTransaction(
     signed.set(role, await sign(role, targets, { project, roles, signers }));
   return {
     transaction: {
-      base: new Map([...present].map(([role, { version }]) => [role, version])),
+      base: new Map([
+        ...(change.past ?? []),
+        ...[...present].map(([role, { version }]) => [role, version] as const),
+      ]),
       roles: new Map([...signed].map(([role, metadata]) => [role, metadata.toBytes()])),
       files: files.map(({ filename, sha256, uploadTime }) => ({ filename, sha256, uploadTime })),
       changes,
