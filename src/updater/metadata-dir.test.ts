@@ -47,7 +47,7 @@ describe('MetadataDir', () => {
       for (const durable of [true, false]) {
         await dir.write('targets', large, { durable });
         const kept = (await dir.read('targets', size)) ?? bytes('');
-      expect(large.equals(kept)).toBe(true);
+        expect(large.equals(kept)).toBe(true);
       }
       expect(await dir.read('targets', size - 1)).toBeUndefined();
       expect(await mode(join(dir.path, 'targets.json'))).toBe(0o600);
