@@ -85,6 +85,27 @@ describe('a list of claimed projects', () => {
     expect(read[0]?.owners.keys[0]?.keyId).toBe(key(read[0]?.project ?? '').keyId);
   });
 
+  it('stays small when each project’s name begins the next one and all have as many keys as they may', () => {
+    const names = Array.from({ length: 128 }, (_, index) => 'a'.repeat(index + 1));
+    const heavy = names.map((project) => ({
+      project,
+      owners: { keys: Array.from({ length: 32 }, (_, index) => key(`${project} ${index}`)), threshold: 1 },
+    }));
+    const lists = claimLists('recently-claimed', heavy, ONLINE);
+    const roles = [...lists].map(([role, delegations]) =>
+      claimListRole(role, delegations, { version: 1, expires: EXPIRES }),
+    );
+    for (const role of roles) expect(Metadata.unsigned(role).toBytes().length).toBeLessThan(200_000);
+    expect(claimedProjectsOf(roles).map(({ project }) => project)).toEqual(names);
+    for (const name of names) {
+      const path = searched(lists, 'recently-claimed', `simple/${name}/index.json`);
+      expect(path.at(-1)).toBe(projectRoleName(name));
+      expect(path.length).toBeLessThanOrEqual(3);
+    }
+    // What the signer of the online key takes for a part (keys/signing-policy.ts).
+    for (const role of lists.keys()) expect(role).toMatch(/^recently-claimed(-[a-z0-9-]{1,130})?$/);
+  });
+
   it('is the same whatever order the projects come in', () => {
     const names = Array.from({ length: 500 }, (_, index) => `p${index}`);
     const text = (order: readonly string[]) =>

@@ -3,7 +3,7 @@ import { DelegatedRole } from '../tuf/delegated-role.ts';
 import { Delegations } from '../tuf/delegations.ts';
 import type { Key } from '../tuf/key.ts';
 import { ROLE_NAME_FIELD, Targets } from '../tuf/targets.ts';
-import { parseProjectRoleName } from './names.ts';
+import { parseProjectRoleName, projectPaths } from './names.ts';
 import type { Owners } from './owners.ts';
 import { delegatedOwners, projectDelegation } from './project-role.ts';
 
@@ -22,6 +22,8 @@ export const MOST_LIST_BYTES = 1_000_000;
 const WHOLE_LIST_BYTES = 32 * 1024;
 /** What one part costs in the list above it, roughly. */
 const SHARD_BYTES = 180;
+/** A project that has to stand outside the parts stands in the list itself up to this size, otherwise in a part of its own. */
+const MOST_ALONE_BYTES = 1024;
 /** Beside the delegations: envelope, signatures, fields. */
 const ENVELOPE_BYTES = 4096;
 
@@ -45,11 +47,18 @@ export function claimLists(
   const shards: DelegatedRole[] = [];
   const alone: SizedProject[] = [];
   for (const part of split(sized, '', limit)) {
-    if ('project' in part) alone.push(part);
-    else {
-      const name = shardName(list, part.prefix);
-      shards.push(shardDelegation(name, part.prefix, signedBy));
+    if ('prefix' in part) {
+      const name = `${list}-${part.prefix}`;
+      shards.push(
+        shardDelegation(name, [`packages/${part.prefix}*/*`, `simple/${part.prefix}*/*`], signedBy),
+      );
       lists.set(name, delegationsTo(part.projects));
+    } else if (part.bytes <= MOST_ALONE_BYTES) alone.push(part);
+    else {
+      // Names of projects hold no two hyphens in a row, so that this is no prefix of one.
+      const name = `${list}-${part.project}--`;
+      shards.push(shardDelegation(name, projectPaths(part.project), signedBy));
+      lists.set(name, delegationsTo([part]));
     }
   }
   return new Map([[list, delegationsTo(alone, { shards, keys: signedBy.keys })], ...lists]);
@@ -142,17 +151,13 @@ function* split(
   for (const [letter, group] of byLetter) yield* split(group, prefix + letter, limit);
 }
 
-function shardName(list: ClaimList, prefix: string): string {
-  return `${list}-${prefix}`;
-}
-
-function shardDelegation(name: string, prefix: string, { keys, threshold }: Owners): DelegatedRole {
+function shardDelegation(name: string, paths: readonly string[], { keys, threshold }: Owners): DelegatedRole {
   return new DelegatedRole({
     name,
     keyIds: keys.map(({ keyId }) => keyId),
     threshold,
     terminating: false,
-    paths: [`packages/${prefix}*/*`, `simple/${prefix}*/*`],
+    paths,
   });
 }
 

@@ -1,3 +1,4 @@
+import { canonicalJsonText } from '../tuf/canonical-json.ts';
 import { asObject, check, readInteger, readObject, readStrings, within } from '../tuf/fields.ts';
 import type { JsonObject, JsonValue } from '../tuf/json.ts';
 import { KeyError } from '../tuf/errors.ts';
@@ -10,6 +11,9 @@ export const OWNERS_FIELD = 'x-rind-owners';
 
 /** More owner keys than any project needs. */
 export const MOST_OWNER_KEYS = 32;
+
+/** As they stand in metadata, in canonical form: all lists of claimed projects carry them. 32 keys of Ed25519, or a dozen of RSA. */
+export const MOST_OWNERS_BYTES = 16 * 1024;
 
 /** The keys of a project's owners and how many of them must sign. */
 export interface Owners {
@@ -35,6 +39,11 @@ export function readOwners(json: JsonObject): Owners {
   const keyIds = readStrings(json, 'keyids');
   const keys = readKeys(new Map([['keys', readObject(json, 'keys')]]));
   const threshold = readInteger(json, 'threshold');
+  check(
+    canonicalJsonText(json).length <= MOST_OWNERS_BYTES,
+    'owners',
+    `must not be longer than ${MOST_OWNERS_BYTES} bytes`,
+  );
   check(json.size === 3, 'owners', 'must hold keyids, keys and threshold, nothing else');
   check(
     keyIds.length > 0 && keyIds.length <= MOST_OWNER_KEYS,

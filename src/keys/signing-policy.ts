@@ -108,7 +108,7 @@ function checkContent({ bins }: SigningPolicy, role: string, signed: Signed): vo
 
 /** Parts of the list of recently claimed projects, by the beginning of the project's name (PEP 480). */
 function isPart(role: string): boolean {
-  return /^recently-claimed-[a-z0-9-]{1,64}$/.test(role);
+  return /^recently-claimed-[a-z0-9-]{1,130}$/.test(role);
 }
 
 function isBin(role: string): boolean {
