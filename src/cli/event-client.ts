@@ -4,6 +4,7 @@ import { CliError } from './cli-error.ts';
 
 const EVENT = z.object({
   id: z.string().regex(/^[0-9a-f]{64}$/),
+  index: z.string().nullish(),
   complete: z.boolean(),
   expired: z.boolean(),
   deadline: z.string(),
@@ -28,15 +29,26 @@ const INVITATION = z.object({
   acceptance: z.base64().nullable(),
 });
 
+/** Where an index other than the default one lies on its server. */
+const BELOW_SERVER = /\/index\/[a-z0-9._-]+\/?$/i;
+
 export type RemoteEvent = z.output<typeof EVENT>;
 export type RemoteInvitation = z.output<typeof INVITATION>;
+
+/** What tells one event from the others, in the words of the index, so only as a help to choose. */
+function whatFor({ index, quorums }: RemoteEvent): string {
+  const roles = [...new Set(quorums.map(({ role }) => role))].join(', ');
+  const name = index === '' ? 'the default index' : `the index ${index}`;
+  return index === undefined || index === null ? ` (${roles})` : ` (${roles} of ${name})`;
+}
 
 /** Signing events on a running index. Everything it answers is a stranger's word. Throws CliError. */
 export class EventClient {
   readonly #api: ApiClient;
 
-  constructor(options: RemoteOptions) {
-    this.#api = new ApiClient(options);
+  constructor({ index, token }: RemoteOptions) {
+    // A server has one post box for all its indexes, at its own address.
+    this.#api = new ApiClient({ index: index.replace(BELOW_SERVER, '/'), token });
   }
 
   async list(): Promise<readonly RemoteEvent[]> {
@@ -52,7 +64,7 @@ export class EventClient {
     throw new CliError(
       'usage',
       open.length === 0 ? 'No signing event is open there.' : `${open.length} signing events are open there.`,
-      open.map(({ id: one }) => `name one of them: ${one.slice(0, 12)}`),
+      open.map((one) => `name one of them: ${one.id.slice(0, 12)}${whatFor(one)}`),
     );
   }
 

@@ -69,6 +69,9 @@ describe('signing over the API', () => {
     await Promise.all(both.map((one) => client().sign(id, one.signatures, one.minutes)));
     const after = await client().event(id.slice(0, 12));
     expect(after.complete).toBe(true);
+    // By the address of any of its indexes: a server has one post box.
+    const stage = new EventClient({ index: `${server.server.url}index/stage/`, token: tokens.upload });
+    expect(await stage.list()).toEqual(await client().list());
     expect(after.quorums[0]).toMatchObject({ role: 'root', signed: ['Ada', 'Grace'], met: true });
     const bundle = await verifyBundle(join(eventsFolder(data), id));
     expect(bundle.minutes.map(({ kind, holder }) => `${kind} ${holder}`)).toContain('signing Grace');

@@ -2,13 +2,19 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSignedRole } from '../ceremony/candidate.ts';
+import { signedHash } from '../ceremony/current-roles.ts';
 import { addFileOnce, readFolder } from '../ceremony/durable-folder.ts';
 import { CeremonyError } from '../ceremony/errors.ts';
 import { EventBox } from '../ceremony/event-box.ts';
 import type { EventFolder } from '../ceremony/event-folder.ts';
 import { encodeInvitation, readInvitation, readPublicKeyFile } from '../ceremony/public-key-file.ts';
+import { listIndexes } from '../db/indexes.ts';
+import type { Executor } from '../db/schema.ts';
 import { RegistryError } from '../registry/errors.ts';
 import type { EventSummary, KeyInvitation, SigningEvents } from '../registry/signing-events.ts';
+import { ServedTree } from '../repository/served-tree.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { Metadata } from '../tuf/metadata.ts';
 
 /** Invitations kept at a time. */
 const MAX_INVITATIONS = 256;
@@ -19,8 +25,26 @@ export function eventsFolder(dataFolder: string): string {
   return join(dataFolder, 'ceremony', 'events');
 }
 
+/** The index whose first root this is, by the hash of its signed part; undefined: none that is here. */
+export type IndexOfRoot = (firstRoot: string) => Promise<string | undefined>;
+
+/** Looks among the indexes that are there now. */
+export function indexOfRoot(db: Executor, store: ObjectStore): IndexOfRoot {
+  return async (firstRoot) => {
+    for (const { name } of await listIndexes(db)) {
+      const bytes = await store.read(new ServedTree(name).metadata('root', 1));
+      if (bytes !== undefined && signedHash(Metadata.fromBytes(bytes, 'root')) === firstRoot) return name;
+    }
+    return undefined;
+  };
+}
+
 /** The signing events of a data folder as the API offers them; refusals of the ceremony become those of the registry. */
-export function offeredEvents(dataFolder: string): SigningEvents {
+export function offeredEvents(
+  dataFolder: string,
+  indexOf: IndexOfRoot = async () => undefined,
+): SigningEvents {
+  const summary = (folder: EventFolder, now: Date): Promise<EventSummary> => summaryOf(folder, indexOf, now);
   const box = new EventBox(eventsFolder(dataFolder));
   const invitations = join(dataFolder, 'ceremony', 'invitations');
   const find = async (id: string): Promise<EventFolder> => {
@@ -48,11 +72,13 @@ export function offeredEvents(dataFolder: string): SigningEvents {
   };
 }
 
-async function summary({ event }: EventFolder, now: Date): Promise<EventSummary> {
-  const { candidate } = event;
+async function summaryOf({ event }: EventFolder, indexOf: IndexOfRoot, now: Date): Promise<EventSummary> {
+  const { candidate, base } = event;
+  const firstRoot = base?.roots[0];
   const { quorums, complete, expired } = await event.status(now);
   return {
     id: event.id,
+    index: firstRoot === undefined ? undefined : await indexOf(signedHash(firstRoot)),
     kind: candidate.kind,
     rehearsal: candidate.rehearsal,
     deadline: candidate.deadline,

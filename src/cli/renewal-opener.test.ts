@@ -6,11 +6,12 @@ import { IndexFixture } from '../../test/support/index-fixture.ts';
 import { StoreClient } from '../../test/support/store-client.ts';
 import { verifyBundle } from '../ceremony/bundle.ts';
 import { EventFolder } from '../ceremony/event-folder.ts';
+import { insertIndex } from '../db/indexes.ts';
 import { findOfflineBundle, submitOfflineBundle } from '../db/offline-bundles.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { createRepository } from '../repository/create-repository.ts';
 import type { Publisher } from '../repository/publisher.ts';
-import { eventsFolder } from './offered-events.ts';
+import { eventsFolder, indexOfRoot, offeredEvents } from './offered-events.ts';
 import { keepBundle, RenewalOpener } from './renewal-opener.ts';
 
 const DAY = 24;
@@ -120,4 +121,24 @@ it('asks for a ceremony where the keys that signed were discarded', async () => 
     },
   ]);
   expect(await readdir(eventsFolder(fixture.folder)).catch(() => [])).toEqual([]);
+});
+
+it('names the index of an event, so that whoever signs for several knows which one; the API does too', async () => {
+  fixture = await IndexFixture.open({ indexName: 'stage' });
+  fixture.bins = 16;
+  await fixture.createRepository();
+  fixture.advance(280 * DAY);
+  expect(await told()).toMatchObject([
+    { key: 'opened', message: expect.stringContaining('bins of the index stage is open: rind sign') },
+  ]);
+  const { db, store, folder, now } = fixture;
+  await insertIndex(db, { name: '', profile: 'team', now });
+  const [event] = await offeredEvents(folder, indexOfRoot(db, store)).list(now);
+  expect(event).toMatchObject({ index: 'stage', kind: 'renewal' });
+  const path = join(eventsFolder(folder), event?.id ?? '');
+  for (const { signers } of Object.values(fixture.offline))
+    for (const signer of signers) await (await EventFolder.open(path)).sign(signer, { now, program: 'test' });
+  expect(await told()).toMatchObject([
+    { key: 'complete', message: expect.stringMatching(/--data \S+ --index stage$/) },
+  ]);
 });

@@ -56,8 +56,9 @@ export class RenewalOpener {
     if (renewal.kind === 'none') return [];
     if (renewal.kind === 'ceremony') {
       const roles = renewal.roles.join(', ');
+      const ofIndex = index.name === '' ? '' : ` of the index ${index.name}`;
       const key = `ceremony ${index.name} ${base.root.signed.version} ${roles}`;
-      return [{ key, urgency: 'notice', message: `A ceremony is due: ${roles} ${renewal.roles.length === 1 ? 'was' : 'were'} signed with keys that exist no more. Run rind ceremony export, and rind ceremony renew on the machine that has no network.` }]; // prettier-ignore
+      return [{ key, urgency: 'notice', message: `A ceremony is due: ${roles}${ofIndex} ${renewal.roles.length === 1 ? 'was' : 'were'} signed with keys that exist no more. Run rind ceremony export${indexOption(index)}, and rind ceremony renew on the machine that has no network.` }]; // prettier-ignore
     }
     const box = new EventBox(eventsFolder(path));
     const open = await this.#openEvent(box, base, now);
@@ -70,12 +71,11 @@ export class RenewalOpener {
     const id = event.id.slice(0, 12);
     const { complete } = await event.status(now);
     if (!complete) {
-      const message = `The signing event ${id} with new dates for ${event.roles.join(', ')} is open: rind sign ${id} --index URL --key URI --trusted ROOT, or by stick rind sign ${path}.`;
+      const message = `The signing event ${id} with new dates for ${event.roles.join(', ')}${index.name === '' ? '' : ` of the index ${index.name}`} is open: rind sign ${id} --index URL --key URI --trusted ROOT, or by stick rind sign ${path}.`;
       return [{ key: `opened ${event.id}`, urgency: 'notice', message }];
     }
     if ((await findOfflineBundle(this.#options.db, index.id, event.id)) !== undefined) return [];
-    const name = index.name === '' ? '' : ` --index ${index.name}`;
-    const message = `The signing event ${id} is complete: rind ceremony import ${path} --data ${this.#options.path}${name}`;
+    const message = `The signing event ${id} is complete: rind ceremony import ${path} --data ${this.#options.path}${indexOption(index)}`;
     return [{ key: `complete ${event.id}`, urgency: 'warning', message }];
   }
 
@@ -115,4 +115,8 @@ export async function lastCandidate(
     if (newest === undefined || newest.created < candidate.created) newest = candidate;
   }
   return newest === undefined ? undefined : { ...newest, oneTimeKeys: [...discarded] };
+}
+
+function indexOption({ name }: IndexRow): string {
+  return name === '' ? '' : ` --index ${name}`;
 }

@@ -16,7 +16,7 @@ import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { EvidenceLoop, witnessSettings } from './evidence-loop.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { makeTrialIndex } from './indexes.ts';
-import { eventsFolder, offeredEvents } from './offered-events.ts';
+import { eventsFolder, indexOfRoot, offeredEvents } from './offered-events.ts';
 import { IndexWatch, publishedIndexes, servableIndexes } from './index-watch.ts';
 import { packageVersion } from './package-version.ts';
 import { accessPath, Reload } from './reload.ts';
@@ -177,7 +177,7 @@ async function serveUntilStopped(options: ServeOptions, opened: Opened, stop: St
     metricsToken: () => token.value,
     metricsLocal: settings.metrics.local,
     readiness: () => publisherCheck(publisher),
-    signingEvents: offeredEvents(folder.path),
+    signingEvents: offeredEvents(folder.path, indexOfRoot(db, store)),
     makeRepository: (index) => makeTrialIndex({ folder, db, store }, index),
     onFatal: (error) => stop.fail(error),
   });

@@ -17,6 +17,8 @@ export interface EventQuorum {
 export interface EventSummary {
   /** sha256 of the candidate, lower-case hex. */
   readonly id: string;
+  /** Whose offline roles it signs, '' for the default index; undefined: none that is here. */
+  readonly index: string | undefined;
   readonly kind: string;
   readonly rehearsal: boolean;
   readonly deadline: Date;

@@ -19,6 +19,7 @@ const ADMIN = { on: 'server', verb: 'admin' } as const;
 
 const EVENT = z.object({
   id: z.string(),
+  index: z.string().nullable(),
   kind: z.string(),
   rehearsal: z.boolean(),
   deadline: z.string(),
@@ -191,9 +192,9 @@ async function note(
   await writeTransaction(db, (tx) => appendAudit(tx, entry));
 }
 
-function eventJson({ deadline, quorums, ...event }: EventSummary): z.input<typeof EVENT> {
+function eventJson({ deadline, quorums, index, ...event }: EventSummary): z.input<typeof EVENT> {
   const plain = quorums.map((quorum) => ({ ...quorum, signed: [...quorum.signed], missing: [...quorum.missing] })); // prettier-ignore
-  return { ...event, deadline: deadline.toISOString(), quorums: plain };
+  return { ...event, index: index ?? null, deadline: deadline.toISOString(), quorums: plain };
 }
 
 function invitationJson({ invitation, acceptance, ...rest }: KeyInvitation): z.input<typeof INVITATION> {
