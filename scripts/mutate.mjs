@@ -4,10 +4,11 @@
 //   npm run mutate                          all files (long: give it a machine of its own or `nice -n 19`)
 //   npm run mutate -- --files=json,file     some files of src/tuf
 //   npm run mutate -- --only-survivors      what docs/mutation.md names, and nothing else
+//   npm run mutate -- --since=COMMIT        what stands in lines that are younger than this commit
 //   npm run mutate -- --jobs=2              so many mutants at once
 //
 // Ends with 1 when a survivor is not explained.
-import { fork } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -47,6 +48,18 @@ for (const name of chosen) {
   const { text, mutants: more } = mutate(readFileSync(file, 'utf8'), `${name}.ts`, mutants.length);
   sources[file] = text;
   mutants.push(...more);
+}
+
+/** The numbers of the lines of a file of src/tuf that a commit does not have. */
+function linesSince(commit, file) {
+  const diff = execFileSync('git', ['diff', '--unified=0', commit, '--', join('src', 'tuf', file)], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  const lines = new Set();
+  for (const [, first, count = '1'] of diff.matchAll(/^@@ -\S+ \+(\d+)(?:,(\d+))? @@/gm))
+    for (let line = Number(first); line < Number(first) + Number(count); line++) lines.add(line);
+  return lines;
 }
 
 function describe({ file, was, becomes }) {
@@ -185,18 +198,31 @@ function testsOf(id) {
 }
 
 const survivors = [];
+const since = option('since');
+const young = new Map(chosen.map((name) => [`${name}.ts`, since && linesSince(since, `${name}.ts`)]));
 const waiting = [...mutants.keys()].filter(
-  (id) => !process.argv.includes('--only-survivors') || explanations.includes(describe(mutants[id])),
+  (id) =>
+    (!process.argv.includes('--only-survivors') || explanations.includes(describe(mutants[id]))) &&
+    (!since || young.get(mutants[id].file).has(mutants[id].line)),
 );
-const total = waiting.length;
+const wanted = [...waiting];
+const total = wanted.length;
 let done = 0;
+
+/** The name of the first test that notices the mutant. One file at a time: an endless loop takes the time of one. */
+async function failureOf(runner, id, asked) {
+  for (const file of asked) {
+    const request = { mutant: id, bundles: [bundles.get(file)], ignored };
+    const { failed } = await runner.run(request, 10_000 + 4 * times.get(file));
+    if (failed.length > 0) return failed[0].name;
+  }
+  return undefined;
+}
+
 async function work(runner) {
   for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
     const asked = testsOf(id);
-    const patience = 10_000 + 4 * asked.reduce((sum, file) => sum + times.get(file), 0);
-    const request = { mutant: id, bundles: asked.map((file) => bundles.get(file)), ignored };
-    const { failed } = asked.length === 0 ? { failed: [] } : await runner.run(request, patience);
-    const killedBy = failed[0]?.name;
+    const killedBy = await failureOf(runner, id, asked);
     done += 1;
     if (killedBy === undefined) {
       survivors.push(id);
@@ -215,7 +241,7 @@ console.log(
   `\n${total} mutants, ${total - survivors.length} noticed, ${survivors.length} survivors: ${score} %`,
 );
 for (const [index, name] of chosen.entries()) {
-  const own = mutants.filter(({ file }) => file === `${name}.ts`).length;
+  const own = wanted.filter((id) => mutants[id].file === `${name}.ts`).length;
   const lost = survivors.filter((id) => mutants[id].file === `${name}.ts`).length;
   if (index === 0) console.log('file, mutants, survivors');
   console.log(`${name}.ts, ${own}, ${lost}`);

@@ -264,6 +264,13 @@ describe('rows read at once', () => {
     expect([0, 1, 2, -1, 0.5].map((index) => table.at(index)?.version)).toEqual([3, 4, undefined, undefined, undefined]); // prettier-ignore
   });
 
+  it('are found after the last one was asked for, a name that looks like the beginning of the text too', () => {
+    const row = `{"hashes":{"sha256":"${DIGEST}"},"length":3}`;
+    const table = Metadata.fromBytes(targets(`{"{":${row},"~":${row}}`), 'targets').signed.targets;
+    expect(table).toBeInstanceOf(RowTable);
+    expect(['~', '{', '~', '}'].map((path) => table.get(path)?.path)).toEqual(['~', '{', '~', undefined]);
+  });
+
   it('are found by name, and by nothing that only looks like one in the text', () => {
     const names = Array.from(
       { length: 37 },
