@@ -25,7 +25,7 @@ import { ownersFor, signProject } from '../support/claimed-fixture.ts';
 import { IndexFixture, newSigner } from '../support/index-fixture.ts';
 
 export const DAY = 86_400_000;
-const BINS = 4;
+export const BINS = 4;
 
 /** A project of each kind: claimed, recently claimed, not claimed. */
 export const PROJECTS = ['flask', 'django', 'six'] as const;
@@ -36,22 +36,32 @@ export const KEY_NAMES = ['root', 'targets', 'claimed', 'recently-claimed', 'bin
 export type KeyName = (typeof KEY_NAMES)[number];
 export type Keys = Readonly<Record<KeyName, Signer>>;
 
+/** What is in a file. */
+export type Content = (project: string, version: string) => string | Uint8Array;
+
 /** The real publisher and database of an index in which each role has a key of its own. */
 export class ClaimsWorld {
   readonly fixture: IndexFixture;
   readonly keys: Keys;
   publisher!: Publisher;
 
-  private constructor(fixture: IndexFixture, keys: Keys) {
+  readonly #content: Content;
+
+  private constructor(fixture: IndexFixture, keys: Keys, content: Content) {
+    this.#content = content;
     this.fixture = fixture;
     this.keys = keys;
   }
 
   /** With 1.0 of each project. */
-  static async open(): Promise<ClaimsWorld> {
+  static async open(
+    content: Content = (project, version) => `${project} ${version}`,
+    now?: Date,
+  ): Promise<ClaimsWorld> {
     const keys = Object.fromEntries(KEY_NAMES.map((name) => [name, newSigner()])) as Record<KeyName, Signer>;
     const fixture = await IndexFixture.open();
-    const world = new ClaimsWorld(fixture, keys);
+    const world = new ClaimsWorld(fixture, keys, content);
+    if (now !== undefined) fixture.now = now;
     const { db, store, index, clock } = fixture;
     await createRepository({
       db,
@@ -82,7 +92,8 @@ export class ClaimsWorld {
 
   /** A release of every project in one snapshot, as honest developers make it. */
   async release(version: string): Promise<void> {
-    for (const project of PROJECTS) await this.fixture.upload(project, version);
+    for (const project of PROJECTS)
+      await this.fixture.upload(project, version, this.#content(project, version));
     for (const project of ['flask', 'django'] as const)
       await signProject(this.fixture, project, { owners: [this.keys[`project-${project}`]] });
     await this.publish();

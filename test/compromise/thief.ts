@@ -9,7 +9,15 @@ import { Targets } from '../../src/tuf/targets.ts';
 import { Timestamp } from '../../src/tuf/timestamp.ts';
 import { newSigner, sha256 } from '../support/index-fixture.ts';
 import { publicLogField } from './attacker.ts';
-import { DAY, type KeyName, type Keys, PROJECTS, withKeys, withProject } from './claims-world.ts';
+import {
+  type Content,
+  DAY,
+  type KeyName,
+  type Keys,
+  PROJECTS,
+  withKeys,
+  withProject,
+} from './claims-world.ts';
 
 export const EVIL = 'something else';
 
@@ -35,11 +43,13 @@ export class Thief {
   }
 
   /** Every project gets a page and a file of his, in the bytes that roles may list. */
-  async forgeries(): Promise<ReadonlyMap<string, ReadonlyMap<string, TargetFile>>> {
+  async forgeries(
+    content: Content = (project) => `${EVIL} of ${project}`,
+  ): Promise<ReadonlyMap<string, ReadonlyMap<string, TargetFile>>> {
     const forged = new Map<string, ReadonlyMap<string, TargetFile>>();
     for (const project of PROJECTS) {
       const path = `packages/${project}/${project}-1.0.tar.gz`;
-      const bytes = Buffer.from(`${EVIL} of ${project}`);
+      const bytes = Buffer.from(content(project, '1.0'));
       const page = parseProjectJson(
         (await this.store.read(`simple/${project}/index.json`)) ?? new Uint8Array(),
       );

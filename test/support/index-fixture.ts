@@ -207,10 +207,14 @@ export class IndexFixture {
   }
 
   /** What an upload leaves behind: the objects under their hash names, then the rows. Returns the serial of the change. */
-  async upload(project: string, version: string, content = `${project} ${version}`): Promise<number> {
+  async upload(
+    project: string,
+    version: string,
+    content: string | Uint8Array = `${project} ${version}`,
+  ): Promise<number> {
     const { db, store, tree, index } = this;
     const filename = `${project.replaceAll('-', '_')}-${version}.tar.gz`;
-    const bytes = new TextEncoder().encode(content);
+    const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
     const metadata = new TextEncoder().encode(
       `Metadata-Version: 2.1\nName: ${project}\nVersion: ${version}\n`,
     );
