@@ -38,7 +38,9 @@ export async function recordTransaction(tx: Executor, record: TransactionRecord)
   const indexId = context.index.id;
   const audit: AuditEntry[] = [];
   for (const file of goal.published) await addFile(tx, record, file, audit);
-  for (const change of transaction.changes) await makeChange(tx, record, change, audit);
+  // Looked up once: thousands of changes of thousands of files must not hold the one writing transaction.
+  const ids = new Map((await filesOfProject(tx, project.id)).map(({ filename, id }) => [filename, id]));
+  for (const change of transaction.changes) await makeChange(tx, record, change, { audit, ids });
   const isFirst = goal.state.standing === 'unclaimed';
   await recordClaim(tx, record, isFirst);
   const detail = {
@@ -104,7 +106,7 @@ async function makeChange(
   tx: Executor,
   record: TransactionRecord,
   change: ProjectChange,
-  audit: AuditEntry[],
+  { audit, ids }: { readonly audit: AuditEntry[]; readonly ids: ReadonlyMap<string, number> },
 ): Promise<void> {
   const { project, now } = record;
   if (change.kind === 'status') {
@@ -115,17 +117,17 @@ async function makeChange(
     return;
   }
   const { filename } = change;
-  const file = (await filesOfProject(tx, project.id)).find((row) => row.filename === filename);
-  if (file === undefined) throw new Error(`${filename} was there when the transaction was checked.`);
+  const id = ids.get(filename);
+  if (id === undefined) throw new Error(`${filename} was there when the transaction was checked.`);
   const detail = { project: project.name };
   if (change.kind === 'remove') {
-    await markFileRemoved(tx, file.id, now);
+    await markFileRemoved(tx, id, now);
     audit.push(entryOf(record, 'file.delete', filename, detail));
     return;
   }
   const isYanked = change.kind === 'yank';
   const reason = change.kind === 'yank' ? (change.reason ?? undefined) : undefined;
-  await setYanked(tx, file.id, isYanked, reason);
+  await setYanked(tx, id, isYanked, reason);
   const told = reason === undefined ? detail : { ...detail, reason };
   audit.push(entryOf(record, isYanked ? 'file.yank' : 'file.unyank', filename, told));
 }
