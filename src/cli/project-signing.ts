@@ -233,8 +233,26 @@ export async function withStagedFiles<T>(
   }
 }
 
-/** The index makes the address of attestations; what stands there is verified by whoever reads it. */
-function withProvenance(file: LocalDistribution, provenance: string | null | undefined): LocalDistribution {
+/**
+ * The index makes the address of attestations; what stands there is verified by whoever reads it. Only its form is believed: what is signed
+ * stands on the page for everybody.
+ */
+export function withProvenance(
+  file: LocalDistribution,
+  provenance: string | null | undefined,
+): LocalDistribution {
   if (provenance === null || provenance === undefined) return file;
-  return { ...file, entry: { ...file.entry, provenance } };
+  const { project, version, filename } = file.filename;
+  const end = `/integrity/${project}/${encodeURIComponent(version)}/${encodeURIComponent(filename)}/provenance`;
+  const url = URL.canParse(provenance) ? new URL(provenance) : undefined;
+  const isProper =
+    url?.href === provenance &&
+    ['https:', 'http:'].includes(url.protocol) &&
+    url.username + url.password + url.search + url.hash === '' &&
+    url.pathname.endsWith(end);
+  if (isProper) return { ...file, entry: { ...file.entry, provenance } };
+  throw new CliError(
+    'verification',
+    `The index wants ${JSON.stringify(provenance.slice(0, 200))} signed as the place of attestations of ${filename}, which is none.`,
+  );
 }
