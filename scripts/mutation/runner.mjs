@@ -29,8 +29,9 @@ async function runFile(bundle, isIgnored, all) {
       sequence: { seed: 1, hooks: 'stack', setupFiles: 'list' },
       chaiConfig: undefined,
       maxConcurrency: 1,
-      testTimeout: 20_000,
-      hookTimeout: 20_000,
+      // A busy machine takes its time; the parent ends what does not come to an end.
+      testTimeout: 180_000,
+      hookTimeout: 180_000,
       retry: 0,
       includeTaskLocation: false,
       tags: [],
