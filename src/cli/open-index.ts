@@ -88,7 +88,8 @@ export async function openUpdater(
       fetcher,
       bootstrapRoot,
       memory,
-      config: { offline },
+      // What is downloaded here goes into folders whose files are hashed again before use.
+      config: { offline, durableTargets: false },
     });
 }
 

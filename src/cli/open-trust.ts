@@ -60,7 +60,7 @@ export async function openTrust(
       await Promise.all([...opened.values()].map(({ index }) => index.refresh()));
     },
     close: async () => {
-      for (const each of opened.values()) await each.close();
+      await Promise.all([...opened.values()].map((each) => each.close()));
       await agreements.close();
     },
   };

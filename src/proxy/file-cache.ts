@@ -14,7 +14,7 @@ import {
   writeFile,
   type FileHandle,
 } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const DEFAULT_MAX_TOTAL_LENGTH = 4 * 2 ** 30;
 
@@ -28,6 +28,8 @@ export class FileCache {
   readonly #maxTotalLength: number;
   /** What is being written while nobody waits for it. */
   readonly #pending = new Set<Promise<void>>();
+  /** Folders that are there. */
+  readonly #made = new Set<string>();
   /** Bytes added by this process since the last look at all of them. */
   #added = 0;
 
@@ -61,7 +63,18 @@ export class FileCache {
 
   /** Keeps a verified file. That it cannot be kept, say on a full disk, is no matter. */
   async keep(sha256: string, path: string): Promise<void> {
-    await this.#add(sha256, (draft) => linkOrCopy(path, draft));
+    await this.#add(sha256, async (draft, kept) => {
+      const { size } = await stat(path);
+      try {
+        await link(path, kept);
+      } catch (error) {
+        if (codeOf(error) === 'EEXIST') return 0;
+        // A copy, unlike a second name, is not there at once and whole.
+        await copyFile(path, draft, constants.COPYFILE_EXCL);
+        await rename(draft, kept);
+      }
+      return size;
+    });
   }
 
   /** The bytes with this hash, if there are at most `maxLength` of them. */
@@ -78,14 +91,19 @@ export class FileCache {
 
   /** Keeps verified bytes; they are written while the caller goes on. */
   write(sha256: string, bytes: Uint8Array): void {
-    this.#later(this.#add(sha256, (draft) => writeFile(draft, bytes, { flag: 'wx', mode: 0o600 })));
+    const work = this.#add(sha256, async (draft, kept) => {
+      await writeFile(draft, bytes, { flag: 'wx', mode: 0o600 });
+      await rename(draft, kept);
+      return bytes.length;
+    });
+    this.#later(work);
   }
 
   /** Writes down that something was verified under this name, so that its absence can be explained later. */
   remember(name: string): void {
     const path = this.#noteOf(name);
     const note = async (): Promise<void> => {
-      await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
+      await this.#make(dirname(path));
       await writeFile(path, '', { mode: 0o600 });
     };
     this.#later(note());
@@ -128,18 +146,16 @@ export class FileCache {
     this.#pending.add(settled);
   }
 
-  async #add(sha256: string, write: (draft: string) => Promise<void>): Promise<void> {
+  /** @param write gives the bytes that it added */
+  async #add(sha256: string, write: (draft: string, kept: string) => Promise<number>): Promise<void> {
     const path = this.#pathOf(sha256);
     const draft = join(this.#folder, `.draft-${randomUUID()}`);
     try {
-      await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
-      await write(draft);
-      const { size } = await stat(draft);
-      await rename(draft, path);
-      this.#added += size;
+      await this.#make(dirname(path));
+      this.#added += await write(draft, path);
     } catch {
-      // Renaming one of two links to the same file does nothing.
-    } finally {
+      // The folder may have been taken away.
+      this.#made.clear();
       await unlink(draft).catch(() => undefined);
     }
     if (this.#added > this.#maxTotalLength / 10) await this.evict();
@@ -156,6 +172,13 @@ export class FileCache {
       if (status !== undefined) files.push({ path, length: status.size, usedAt: status.mtimeMs });
     }
     return files;
+  }
+
+  /** Once for each folder: most of what is kept is small, and each look at the disk counts. */
+  async #make(folder: string): Promise<void> {
+    if (this.#made.has(folder)) return;
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    this.#made.add(folder);
   }
 
   #noteOf(name: string): string {
@@ -201,12 +224,16 @@ async function openRegular(path: string): Promise<FileHandle | undefined> {
   return undefined;
 }
 
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
+
 /** A second name for the same bytes, or where there are none a copy. */
 async function linkOrCopy(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     if (code === 'ENOENT' || code === 'EEXIST') throw error;
     await copyFile(from, to, constants.COPYFILE_EXCL);
   }

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { parseByteRange } from './byte-range.ts';
@@ -20,6 +20,9 @@ export function send(request: IncomingMessage, response: ServerResponse, answer:
   else response.writeHead(answer.status, answer.reason, headers);
   response.end(request.method === 'HEAD' ? undefined : body);
 }
+
+/** Bytes of a file that is sent at once: a stream costs more than it. */
+const SMALL_FILE = 65_536;
 
 /** An answer of one sentence. */
 export function plainText(status: number, sentence: string, headers: Record<string, string> = {}): Answer {
@@ -82,8 +85,19 @@ export async function sendFile(
     await file.close();
     return void response.end();
   }
+  if (length <= SMALL_FILE) {
+    return void response.end((await readAll(file)).subarray(start, end + 1));
+  }
   // The stream closes the file, also when the client leaves early.
   await pipeline(file.createReadStream({ start, end }), response);
+}
+
+async function readAll(file: FileHandle): Promise<Buffer> {
+  try {
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
 }
 
 function wantedRange(request: IncomingMessage, content: Content): ReturnType<typeof parseByteRange> {

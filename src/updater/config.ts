@@ -16,6 +16,8 @@ export interface UpdaterConfig {
   readonly loadedBytes: number;
   /** Ask for `<sha256>.<name>` when the repository has consistent snapshots. */
   readonly prefixTargetsWithHash: boolean;
+  /** Targets that are downloaded to a path survive a power cut; a cache that checks every file again needs no such care. */
+  readonly durableTargets: boolean;
   /** No network at all: whatever is cached, verified and unexpired. */
   readonly offline: boolean;
   /**
@@ -58,6 +60,7 @@ export const DEFAULT_UPDATER_CONFIG: UpdaterConfig = {
   targetsMaxLength: 5_000_000,
   loadedBytes: 1_000_000,
   prefixTargetsWithHash: true,
+  durableTargets: true,
   offline: false,
   supersededAfter: 1_000,
   maxSupersessions: 3,

@@ -126,7 +126,7 @@ function createDispatcher(
       ...(options.certificateAuthorities === undefined ? {} : { ca: options.certificateAuthorities }),
     },
   };
-  if (options.useEnvironmentProxy !== true) {
+  if (options.useEnvironmentProxy !== true || !namesProxy(process.env)) {
     return new Agent(settings);
   }
   // The agent for proxies works in the whole of undici only.
@@ -134,6 +134,11 @@ function createDispatcher(
   // A proxy that is no URL is the error of each request.
   agent.catch(() => undefined);
   return agent;
+}
+
+/** Windows alone does not tell the cases of names apart. */
+function namesProxy(environment: NodeJS.ProcessEnv): boolean {
+  return ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'].some((name) => !!environment[name]);
 }
 
 function parseUrl(url: string): URL {

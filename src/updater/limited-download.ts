@@ -43,8 +43,8 @@ export async function* limitedDownload(
     }
   } finally {
     pace.end();
-    ended.abort();
     if (!isFinished) {
+      ended.abort();
       // Not awaited: a source that hangs in `next` would make the caller hang in `return`.
       void Promise.resolve(source.return?.()).catch(() => undefined);
     }

@@ -35,17 +35,21 @@ export async function* verifiedStream(
   }
 }
 
-/** Writes `source` to `path`: whole and verified, or not at all. Mode 0600. */
+/**
+ * Writes `source` to `path`: whole and verified, or not at all. Mode 0600.
+ * @param isDurable whether that holds after a power cut too
+ */
 export async function saveVerified(
   target: TargetFile,
   source: AsyncIterable<Uint8Array>,
   path: string,
+  isDurable: boolean,
 ): Promise<void> {
   const temporary = join(dirname(path), `.${randomUUID()}.part`);
   await withLocalFile(path, async () => {
     const file = await open(temporary, 'wx', 0o600);
     try {
-      await writeAll(file, verifiedStream(target, source));
+      await writeAll(file, verifiedStream(target, source), isDurable);
       await rename(temporary, path);
     } catch (error) {
       await unlink(temporary).catch(() => undefined);
@@ -54,12 +58,16 @@ export async function saveVerified(
   });
 }
 
-async function writeAll(file: FileHandle, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+async function writeAll(
+  file: FileHandle,
+  chunks: AsyncIterable<Uint8Array>,
+  isDurable: boolean,
+): Promise<void> {
   try {
     for await (const chunk of chunks) {
       await file.writeFile(chunk);
     }
-    await file.sync();
+    if (isDurable) await file.sync();
   } finally {
     await file.close();
   }

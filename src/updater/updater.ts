@@ -128,9 +128,11 @@ export class Updater {
       return;
     }
     const name = await this.#targetName(target);
-    await this.#context.sources.first((source) =>
-      saveVerified(target, this.#targetData(target, name, source, signal), destinationPath),
-    );
+    const { sources, config } = this.#context;
+    await sources.first((source) => {
+      const data = this.#targetData(target, name, source, signal);
+      return saveVerified(target, data, destinationPath, config.durableTargets);
+    });
   }
 
   /** The verified bytes of a target of at most `maxLength` bytes. */

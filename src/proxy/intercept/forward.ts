@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { Agent, ProxyAgent, request as send, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { authorityOf } from './intercepted-place.ts';
 import { upstreamProxyFor } from './upstream-proxy.ts';
 
@@ -33,11 +33,13 @@ export class Forwarder {
   /** Redirects are the client's business: it comes back with the new URL, and is judged again. */
   async forward(url: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
-    const answer = await send(url, {
+    // Loaded for those who need it: most runs forward nothing.
+    const undici = await import('undici');
+    const answer = await undici.request(url, {
       method: (request.method ?? 'GET') as Dispatcher.HttpMethod,
       headers: endToEnd(request.headers),
       body: hasBody ? request : null,
-      dispatcher: this.#dispatcherFor(new URL(url)),
+      dispatcher: this.#dispatcherFor(new URL(url), undici),
       headersTimeout: IDLE,
       bodyTimeout: IDLE,
     });
@@ -49,7 +51,7 @@ export class Forwarder {
     await Promise.all([...this.#dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
   }
 
-  #dispatcherFor(url: URL): Dispatcher {
+  #dispatcherFor(url: URL, { Agent, ProxyAgent }: typeof import('undici')): Dispatcher {
     const { hostname, port } = authorityOf(url);
     const protocol = url.protocol === 'https:' ? 'https:' : 'http:';
     const proxy = upstreamProxyFor(protocol, hostname, port, this.#environment);
