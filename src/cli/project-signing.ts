@@ -1,8 +1,10 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ClaimError } from '../claims/errors.ts';
+import { FormatError } from '../pypi/errors.ts';
 import { normalizeProjectName } from '../pypi/project-name.ts';
+import type { PageFile } from '../pypi/simple.ts';
 import type { Signer } from '../tuf/signer.ts';
 import type { RemoteOptions } from './api-client.ts';
 import { ClaimClient } from './claim-client.ts';
@@ -140,14 +142,15 @@ export function claimProject(
 /** Each file fetched and verified; compared with those in `folder` where there are any of the same name. */
 async function showFiles(project: VerifiedProject, folder: string | undefined): Promise<void> {
   const local = folder === undefined ? new Map<string, LocalDistribution>() : await distributionsIn(folder);
-  for (const { filename, sha256, size } of project.page.files) {
+  for (const file of project.page.files) {
+    const { filename, sha256, size } = file;
     const target = await project.target(filename);
     if (target === undefined || target.hashes.get('sha256') !== sha256)
       throw new CliError(
         'verification',
         `${filename} stands on the page, but is not signed as it stands there.`,
       );
-    await project.bytes(target, size);
+    await requireOwnMetadata(file, await project.bytes(target, size));
     const mine = local.get(filename);
     if (mine !== undefined && mine.sha256 !== sha256)
       throw new CliError(
@@ -156,6 +159,35 @@ async function showFiles(project: VerifiedProject, folder: string | undefined): 
         ['do not sign it; tell the administrators of the index'],
       );
     say(`  ${filename}  ${size} bytes  sha256 ${sha256}${mine === undefined ? '' : '  same as yours'}`);
+  }
+}
+
+/**
+ * What the page says of a file is signed with it, and resolvers believe that in the file's place: it has to be what stands in the file.
+ * @throws {CliError}
+ */
+export async function requireOwnMetadata(listed: PageFile, bytes: Uint8Array): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'rind-claimed-'));
+  try {
+    const path = join(folder, basename(listed.filename));
+    await writeFile(path, bytes, { mode: 0o600 });
+    const { entry } = await readLocalDistribution(path, new Date());
+    const isOwn =
+      entry.requiresPython === listed.requiresPython &&
+      (listed.coreMetadataSha256 === undefined || listed.coreMetadataSha256 === entry.coreMetadataSha256);
+    if (isOwn) return;
+    throw new CliError(
+      'verification',
+      `The page of the index says of ${listed.filename} what does not stand in it: other core metadata, or another Requires-Python.`,
+      ['do not sign it; tell the administrators of the index'],
+    );
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    say(
+      `  ${listed.filename} is too old in its form to be inspected here: what the page says of it is signed unseen`,
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
