@@ -7,7 +7,7 @@ import { isAbsence } from '../updater/sources.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { chooseIndex, openFetchers, openTrustStore, openUpdater, type OpenFetcher } from './open-index.ts';
-import { ProgressLine } from './progress-line.ts';
+import { terminalProgress } from './progress-line.ts';
 import { print, reportVerdict, say } from './terminal.ts';
 
 export interface MirrorOptions {
@@ -53,7 +53,7 @@ async function copy(
   projects: readonly NamePattern[] | undefined,
   isRecheck: boolean,
 ): Promise<CopiedIndex> {
-  const progress = process.stderr.isTTY ? new ProgressLine() : undefined;
+  const progress = terminalProgress();
   const open = await openUpdater(trusted, fetcher);
   for (let attempt = 1; ; attempt += 1) {
     try {

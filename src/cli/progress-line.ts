@@ -3,6 +3,11 @@ const BAR_LENGTH = 30;
 const ON_TERMINAL = 200;
 const ELSEWHERE = 10_000;
 
+/** For commands that timers run as well: on a terminal only, nothing in a log. */
+export function terminalProgress(): Pick<ProgressLine, 'show'> | undefined {
+  return process.stderr.isTTY ? new ProgressLine() : undefined;
+}
+
 /** Shows how far something long is: a bar on a terminal, a line now and then in a log. To stderr. */
 export class ProgressLine {
   readonly #stream: NodeJS.WriteStream;

@@ -9,6 +9,7 @@ import { PosixStore } from '../storage/posix-store.ts';
 import { CliError } from './cli-error.ts';
 import { existingDataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { terminalProgress } from './progress-line.ts';
 import { print, say } from './terminal.ts';
 
 export interface ArchiveCommandOptions {
@@ -24,7 +25,9 @@ export async function makeArchive(folder: string, options: ArchiveCommandOptions
   try {
     const index = await findIndex(database.db, options.index);
     if (index === undefined) throw new CliError('failure', `There is no index "${options.index}" here.`, []);
-    const written = await writeArchive({ store, index: index.name, folder });
+    const line = terminalProgress();
+    const onRole = (done: number, total: number): void => line?.show({ phase: 'roles', done, total });
+    const written = await writeArchive({ store, index: index.name, folder, onRole });
     await writeTransaction(database.db, (tx) =>
       appendAudit(tx, {
         indexId: index.id,

@@ -10,6 +10,7 @@ import { backUpToFile } from '../repository/recovery/backup-file.ts';
 import { backUp, type BackupOptions as Backup, type BackupReport } from '../repository/recovery/backup.ts';
 import { existingDataFolder, onlineKeyFiles, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { terminalProgress } from './progress-line.ts';
 import { say } from './terminal.ts';
 
 export interface BackupOptions {
@@ -30,7 +31,9 @@ export async function runBackup(out: string, options: BackupOptions): Promise<Ex
   const folder = await existingDataFolder(options.data);
   const now = new Date();
   const others = await otherFiles(folder, options.withKeys === true);
-  const backup = { database: folder.database, tree: folder.tree, others, out, now };
+  const line = terminalProgress();
+  const onProgress: Backup['onProgress'] = (progress) => line?.show(progress);
+  const backup = { database: folder.database, tree: folder.tree, others, out, now, onProgress };
   const { files, bytes, copied } = await withoutCollections(folder, backup);
   const { db, close } = await openHere(folder);
   try {

@@ -7,6 +7,7 @@ import type { RepairReport } from '../repository/fsck-repair.ts';
 import { PosixStore } from '../storage/posix-store.ts';
 import { existingDataFolder, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { terminalProgress } from './progress-line.ts';
 import { repairIndex } from './repair-index.ts';
 import { print, say } from './terminal.ts';
 
@@ -52,9 +53,11 @@ async function check(
   store: PosixStore,
   index: IndexRow,
 ): Promise<Checked> {
-  if (options.repair !== true) return { index, report: await fsck({ db, store, index }) };
+  const progress = terminalProgress();
+  const onRole = (done: number, total: number): void => progress?.show({ phase: 'roles', done, total });
+  if (options.repair !== true) return { index, report: await fsck({ db, store, index, onRole }) };
   const repairs = await repairIndex(folder, db, store, index);
-  return { index, report: await fsck({ db, store, index }), repairs };
+  return { index, report: await fsck({ db, store, index, onRole }), repairs };
 }
 
 function tell({ index, report, repairs }: Checked): void {

@@ -97,6 +97,10 @@ async function isFolder(path: string): Promise<boolean> {
   const found = await stat(path).catch((cause: Error) => {
     throw new CliError('failure', `${path} cannot be read: ${cause.message}.`, [], { cause });
   });
+  if (found.isFile() && /\.(?:whl|tar\.gz|zip)$/.test(path))
+    throw new CliError('usage', `${path} is a distribution; folders of them are imported.`, [
+      'name the folder that it lies in, or upload it: twine, uv publish',
+    ]);
   return found.isDirectory();
 }
 

@@ -19,6 +19,7 @@ import { CliError } from './cli-error.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { openSource, type OpenedSource } from './published-source.ts';
+import { terminalProgress } from './progress-line.ts';
 import { cliActor } from './run-backup.ts';
 import { print, say } from './terminal.ts';
 
@@ -40,7 +41,10 @@ const MAX_ROOT = 1 << 20;
 
 /** `rind restore` */
 export async function runRestore(backup: string, options: RestoreOptions): Promise<ExitCode> {
-  const { created, files, targets, absent } = await restore(backup, options.data);
+  const line = terminalProgress();
+  const { created, files, targets, absent } = await restore(backup, options.data, (progress) =>
+    line?.show(progress),
+  );
   say(`${options.data} is the index of ${created.toISOString()}: ${files} files, ${targets} targets`);
   if (absent > 0)
     say(

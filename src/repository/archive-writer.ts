@@ -35,6 +35,8 @@ export interface ArchiveOptions {
   readonly index: string;
   readonly folder: string;
   readonly clock?: () => Date;
+  /** Told how many of the roles were verified. */
+  readonly onRole?: ((done: number, total: number) => void) | undefined;
 }
 
 export interface WrittenArchive {
@@ -55,6 +57,7 @@ export async function writeArchive(options: ArchiveOptions): Promise<WrittenArch
   const recorded = new RecordingStore(options.store, new ServedTree(options.index), folder);
   const listing = await TargetListing.create(join(folder, 'targets'));
   const findings = new MetadataFindings();
+  let done = 0;
   await walkMetadata({
     store: recorded,
     tree: new ServedTree(options.index),
@@ -64,8 +67,11 @@ export async function writeArchive(options: ArchiveOptions): Promise<WrittenArch
     visit: async (role, targets) => {
       if (findings.count === 0) await recorded.keep();
       await listing.add(role, targets);
+      options.onRole?.(++done, Math.max(done, recorded.listedRoles()));
     },
   });
+  const listed = recorded.listedRoles();
+  if (done < listed) options.onRole?.(listed, listed);
   const [finding] = findings.list;
   if (finding !== undefined)
     throw new ArchiveError(
@@ -107,6 +113,7 @@ class RecordingStore {
   readonly #read = new Map<string, Uint8Array>();
   #timestamp: Uint8Array | undefined;
   #snapshot: Uint8Array | undefined;
+  #listed = 0;
 
   constructor(store: Pick<ObjectStore, 'read'>, tree: ServedTree, folder: string) {
     this.#store = store;
@@ -126,6 +133,11 @@ class RecordingStore {
       'ARCHIVE_EMPTY',
       'Nothing was archived, because the index has no signed metadata.',
     );
+  }
+
+  /** How many roles the snapshot lists, once it was read. */
+  listedRoles(): number {
+    return this.#listed;
   }
 
   /** How many roles the snapshot lists that the walk did not come to. */
@@ -148,7 +160,10 @@ class RecordingStore {
             role: decodeURIComponent(name.replace(/^[0-9]+\./, '').slice(0, -'.json'.length)),
             version: Number.parseInt(name, 10),
           };
-      if (role === 'snapshot') this.#snapshot = bytes;
+      if (role === 'snapshot') {
+        this.#snapshot = bytes;
+        this.#listed = Metadata.fromBytes(bytes, 'snapshot').signed.meta.size;
+      }
       this.roles.push({ role, version, sha256: sha256Hex(bytes), length: bytes.length });
       const path = join(this.#folder, archivedRolePath(role, version));
       if (await createFile(path, bytes)) this.written += 1;

@@ -15,6 +15,8 @@ export interface FsckOptions {
   readonly store: ObjectStore;
   readonly index: IndexRow;
   readonly clock?: () => Date;
+  /** Told how many of the roles were verified, each with its targets. */
+  readonly onRole?: ((done: number, total: number) => void) | undefined;
 }
 
 export interface FsckReport {
@@ -46,14 +48,22 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   const waiting = await noteUnfinished(db, index, findings);
   const rows = new Map((await currentRoles(db, index.id)).map((row) => [row.role, row]));
   const check = new TargetCheck(db, store, tree, index.id, findings, waiting);
+  // Root, timestamp and snapshot are read before the others.
+  const total = rows.size - 3;
+  let done = 0;
   const roles = await walkMetadata({
     store,
     tree,
     now: options.clock?.() ?? new Date(),
     rows,
     findings,
-    visit: (role, targets, delegators) => check.visit(role, targets, delegators),
+    visit: async (role, targets, delegators) => {
+      await check.visit(role, targets, delegators);
+      options.onRole?.(++done, Math.max(done, total));
+    },
   });
+  // What cannot be read was passed by.
+  if (done < total) options.onRole?.(total, total);
   await check.checkProjects();
   await checkReservations(db, store, tree, index.id, findings);
   await checkLog({ db, store, tree, indexId: index.id }, findings);

@@ -30,7 +30,12 @@ export async function backUpToFile(options: BackupOptions): Promise<BackupReport
     try {
       const tar = new TarWriter(file);
       await tar.addFile(database, join(work, database));
-      for (const { path, from } of await filesOf(options, early)) await tar.addFile(path, from);
+      const files = await filesOf(options, early);
+      for (const [done, { path, from }] of files.entries()) {
+        options.onProgress?.({ phase: 'backup', done, total: files.length });
+        await tar.addFile(path, from);
+      }
+      options.onProgress?.({ phase: 'backup', done: files.length, total: files.length });
       for (const [key, bytes] of timestamps) await tar.addBytes(`tree/${key}`, bytes);
       const manifest = new Map(tar.manifest);
       const { name, text, header } = sealOf(database, manifest, options.now);

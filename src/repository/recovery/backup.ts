@@ -24,7 +24,15 @@ export interface BackupOptions {
   /** A folder; one that holds an older backup of the same index is brought up to date, and stays whole meanwhile. */
   readonly out: string;
   readonly now: Date;
+  readonly onProgress?: OnProgress | undefined;
 }
+
+/** Told how far something long is, in files. */
+export type OnProgress = (progress: {
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+}) => void;
 
 export interface BackupReport {
   readonly files: number;
@@ -66,7 +74,9 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
   const { timestamps, early } = await copyWithTimestamps(options, join(out, database));
   const manifest: BackupManifest = new Map();
   let copied = 0;
-  for (const { path, from, isImmutable } of await filesOf(options, early)) {
+  const files = await filesOf(options, early);
+  for (const [done, { path, from, isImmutable }] of files.entries()) {
+    options.onProgress?.({ phase: 'backup', done, total: files.length });
     if (!isImmutable) {
       copied += 1;
       manifest.set(path, await keepChanging(out, (incoming) => copyFile(from, incoming)));
@@ -79,6 +89,7 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
     if (!isThere) copied += 1;
     manifest.set(path, isThere ? known : await copyFile(from, to));
   }
+  options.onProgress?.({ phase: 'backup', done: files.length, total: files.length });
   for (const [key, bytes] of timestamps) {
     const write = async (incoming: string) => {
       await writeFile(incoming, bytes, { flush: true, mode: 0o600 });

@@ -15,6 +15,7 @@ import {
   BACKUP_HEADER,
   type BackupManifest,
   copyFile,
+  type OnProgress,
   readBackup,
   storedFile,
   syncFolder,
@@ -40,7 +41,7 @@ const PUBLIC = 0o644;
  * Makes a new data folder of a backup: every file is checked on its way, the database is checked by SQLite, the plain-named copies are made
  * again; only then the folder gets its name. Throws DAMAGED_BACKUP with what is wrong, FOLDER_EXISTS; then nothing is there.
  */
-export async function restore(backup: string, data: string): Promise<RestoreReport> {
+export async function restore(backup: string, data: string, onProgress?: OnProgress): Promise<RestoreReport> {
   const path = resolve(data);
   if ((await stat(path).catch(() => undefined)) !== undefined)
     throw new RecoveryError('FOLDER_EXISTS', `${path} exists and is never overwritten; name a new folder.`, {
@@ -51,7 +52,9 @@ export async function restore(backup: string, data: string): Promise<RestoreRepo
   await rm(building, { recursive: true, force: true });
   await mkdir(building, { recursive: true, mode: 0o700 });
   try {
-    const { header, manifest } = await (isFile ? unpack(backup, building) : copyFolder(backup, building));
+    const { header, manifest } = await (isFile
+      ? unpack(backup, building, onProgress)
+      : copyFolder(backup, building, onProgress));
     for (const name of manifest.keys())
       if (name.startsWith('tree/')) await chmod(join(building, name), PUBLIC);
     await requireWholeDatabase(join(building, 'rind.db'));
@@ -68,26 +71,42 @@ export async function restore(backup: string, data: string): Promise<RestoreRepo
 
 type ReadBackup = Awaited<ReturnType<typeof readBackup>>;
 
-async function copyFolder(backup: string, building: string): Promise<ReadBackup> {
+async function copyFolder(
+  backup: string,
+  building: string,
+  onProgress: OnProgress | undefined,
+): Promise<ReadBackup> {
   const { header, manifest } = await readBackup(backup);
+  let done = 0;
   for (const [name, expected] of manifest) {
     checkName(backup, name);
     const to = join(building, name === header.database ? 'rind.db' : name);
     const found = await copyFile(await storedFile(backup, name, expected), to).catch((cause: unknown) => damaged(backup, name, cause)); // prettier-ignore
     if (found.sha256 !== expected.sha256 || found.length !== expected.length) return damaged(backup, name);
+    onProgress?.({ phase: 'restore', done: ++done, total: manifest.size });
   }
   return { header, manifest };
 }
 
 /** Everything in one pass; whether it is what was backed up is known at its end, from the manifest. */
-async function unpack(backup: string, building: string): Promise<ReadBackup> {
+async function unpack(
+  backup: string,
+  building: string,
+  onProgress: OnProgress | undefined,
+): Promise<ReadBackup> {
   const found: BackupManifest = new Map();
+  // In bytes: how many files there are is known at the end.
+  const { size } = await stat(backup);
+  let done = 0;
   for await (const { name, length, bytes } of readTar(createReadStream(backup), backup)) {
     checkName(backup, name);
     if (found.has(name)) damaged(backup, name);
     const { sha256 } = await writeChunks(bytes, join(building, name));
     found.set(name, { length, sha256 });
+    done += length;
+    onProgress?.({ phase: 'restore', done: Math.min(done, size - 1), total: size });
   }
+  onProgress?.({ phase: 'restore', done: size, total: size });
   const { header, manifest } = await readBackup(building).catch((cause: unknown) => {
     if (cause instanceof RecoveryError) damaged(backup, BACKUP_HEADER, cause);
     throw cause;
