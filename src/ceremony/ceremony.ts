@@ -131,7 +131,9 @@ async function freeze({
     targets: () => makeTargets(parties, common('targets')),
     bins: () => makeBins(parties.online, { count: plan.bins, layout: plan.layout }, common('bins')),
   };
-  const projects = base === undefined ? [] : claimedProjectsOf(presentClaimedLists(base).values());
+  const present = base === undefined ? [] : claimedProjectsOf(presentClaimedLists(base).values());
+  const staying = plan.claimedProjects === undefined ? undefined : new Set(plan.claimedProjects);
+  const projects = present.filter(({ project }) => staying?.has(project) !== false);
   const claimedLists = makeClaimedLists(projects, parties.claimed, (role) => ({
     version: versionOf(base, role) + 1,
     expires: common('claimed').expires,

@@ -76,11 +76,21 @@ export function lintClaimedLists(
     if (role.startsWith('claimed-') && !expected.has(role as ClaimedListName))
       problems.push(`${role} is a part to which claimed does not delegate.`);
   }
-  if (candidate.kind !== 'claims' && claimChanges(candidate, base).length > 0)
+  if (candidate.kind === 'claims') return problems;
+  const changes = claimChanges(candidate, base);
+  const isCleaned = replacesKeys(candidate, base) && changes.every(({ after }) => after === undefined);
+  if (changes.length > 0 && !isCleaned)
     problems.push(
       'claimed delegates other projects than before, which only an event of its own may do: rind claims move.',
     );
   return problems;
+}
+
+/** Whether no key of claimed stays: after a theft, what a thief may have added goes with them. */
+function replacesKeys(candidate: Candidate, base: CurrentRoles | undefined): boolean {
+  const next = candidate.targets.get('targets')?.delegations?.role('claimed');
+  const old = new Set(base?.targets.signed.delegations?.role('claimed')?.keyIds);
+  return next !== undefined && next.keyIds.every((keyId) => !old.has(keyId));
 }
 
 /** A project whose delegation in claimed changes. */

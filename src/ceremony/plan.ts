@@ -48,6 +48,8 @@ export interface CeremonyPlan {
   readonly targetPaths: readonly string[] | undefined;
   /** Replaces keys at once, after a theft: nothing of the old ones stays valid for the sake of clients that are in the middle of an update. */
   readonly emergency: boolean;
+  /** The claimed projects that stay claimed, when claimed gets other keys after a theft; undefined: all of them. Others are the index's again. */
+  readonly claimedProjects: readonly string[] | undefined;
   /** How long signatures may be given, in days. */
   readonly signingDays: number;
   readonly roles: Readonly<Record<OfflineRoleName, PlanRole>>;
@@ -81,6 +83,7 @@ export function parsePlan(bytes: Uint8Array): CeremonyPlan {
     layout: table.choice('layout', ['path_hash_prefixes', 'succinct_roles']) ?? 'path_hash_prefixes',
     targetPaths: table.strings('target-paths'),
     emergency: table.boolean('emergency') ?? false,
+    claimedProjects: table.strings('claimed-projects'),
     signingDays: table.integer('signing-days') ?? SIGNING_DAYS,
     roles: {
       root: readRole(table, 'root'),

@@ -22,10 +22,12 @@ import { Metadata } from '../tuf/metadata.ts';
 import { CliError } from './cli-error.ts';
 import { existingDataFolder, openDataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { exportRoles } from './export-roles.ts';
+import { exportedFiles, exportRoles } from './export-roles.ts';
 import { makeOnlineKey } from './make-online-key.ts';
 import { requireOnlineKeys } from './online-keys.ts';
 import { openSource } from './published-source.ts';
+import { claimedParty, describeClaims, stayingText } from './recovered-claims.ts';
+import { lastCandidate } from './renewal-opener.ts';
 import { askRecoveryPlan, parseRecoveryPlan, recoveryPlanText, type RecoveryPlan } from './recovery-plan.ts';
 import { cliActor } from './run-backup.ts';
 import { goOnFrom, withIndex } from './run-restore.ts';
@@ -106,6 +108,7 @@ async function prepare(
   const data = await existingDataFolder(options.data);
   const store = await PosixStore.open({ root: data.tree, temporaryFolder: data.temporary });
   const database = await openDatabase({ path: data.database });
+  let comparison: Comparison;
   try {
     const { db } = database;
     const index = await findIndex(db, options.index);
@@ -117,18 +120,23 @@ async function prepare(
         holdPublication(tx, { indexId: index.id, kind: 'recovery', reason, now: new Date() }),
       );
     }
-    tellComparison(await compareWithGood({ db, store, index, source, pinnedRoot }), new Set(plan.keep));
+    comparison = await compareWithGood({ db, store, index, source, pinnedRoot });
+    tellComparison(comparison, new Set(plan.keep));
+    if (plan.stolen.includes('claimed')) {
+      const base = await readCurrentRoles(await exportedFiles(db, store, index));
+      for (const line of describeClaims(base, comparison.vouched)) print(line);
+    }
   } finally {
     await database.close();
   }
   if (options.dryRun === true) return EXIT.ok;
-  await prepareCeremony(folder, options, plan);
+  await prepareCeremony(folder, options, plan, comparison.vouched);
   say(
     [
       'nothing is published from now on. Next:',
       `  stop the server; look through the list, and add what somebody vouches for to keep in ${join(folder, 'plan.toml')}`,
       `  rind ceremony renew ${join(folder, 'ceremony.toml')} --from ${join(folder, 'base')} --out ${join(folder, 'bundle')}`,
-      `  rind sign ${join(folder, 'bundle')} --key URI, by a threshold of root's present holders${plan.stolen.includes('root') ? ' and of the new ones' : ''}`,
+      `  rind sign ${join(folder, 'bundle')} --key URI, by a threshold of root's present holders${plan.stolen.includes('root') ? ' and of the new ones' : ''}, and by the holders of claimed where the plan names them`,
       `  rind recover ${folder}, this command again`,
     ].join('\n'),
   );
@@ -145,6 +153,7 @@ async function prepareCeremony(
   folder: string,
   options: RecoverCommandOptions,
   plan: RecoveryPlan,
+  vouched: Comparison['vouched'],
 ): Promise<void> {
   const base = join(folder, 'base');
   if (!(await exists(base))) await exportRoles({ data: options.data, index: options.index, out: base });
@@ -152,7 +161,8 @@ async function prepareCeremony(
   if (!(await exists(online))) await makeOnlineKey({ data: options.data, out: online, another: true });
   const path = join(folder, 'ceremony.toml');
   if (await exists(path)) return;
-  const { root, bins } = await readCurrentRoles(await readFolder(base));
+  const present = await readCurrentRoles(await readFolder(base));
+  const { root, bins } = present;
   const role = root.signed.roles.get('root');
   const isRoot = plan.stolen.includes('root');
   const keys = (role?.keyIds ?? []).flatMap((id) => root.signed.keys.get(id) ?? []);
@@ -166,11 +176,15 @@ async function prepareCeremony(
     bins.signed.delegations?.succinctRoles === undefined ? 'path_hash_prefixes' : 'succinct_roles';
   const count = bins.signed.delegations?.succinctRoles?.count ?? bins.signed.delegations?.roles?.size ?? 256; // prettier-ignore
   const oneTime = (name: string) => `[${name}]\none-time-keys = 2\nthreshold = 2\n`;
+  const last = await lastCandidate(options.data, present);
+  const claimed = await claimedParty(folder, present, last, plan.stolen.includes('claimed'));
   const text = [
-    `format = "rind-ceremony-plan-1"\nnumber-of-bins = ${count}\nlayout = "${layout}"\n# nothing of the stolen keys stays valid\nemergency = true\nsigning-days = 7\n`,
+    `format = "rind-ceremony-plan-1"\nnumber-of-bins = ${count}\nlayout = "${layout}"\n# nothing of the stolen keys stays valid\nemergency = true\nsigning-days = 7\n${plan.stolen.includes('claimed') ? stayingText(present, vouched) : ''}`,
     `${isRoot ? '# the keys of root were stolen: each holder makes a new one (rind key)\n' : ''}[root]\nthreshold = ${role?.threshold ?? 1}\n`,
     ...holders,
-    ...['targets', 'claimed', 'bins'].map(oneTime),
+    oneTime('targets'),
+    claimed ?? oneTime('claimed'),
+    oneTime('bins'),
     '[[online.keys]]\npublic-key = "online.public-key"\n',
   ].join('\n');
   await writeFile(path, text, { mode: 0o600 });
@@ -211,6 +225,8 @@ async function complete(
   tellComparison(report.comparison, new Set(plan.keep));
   for (const { path, lost } of report.restored.map((one) => ({ path: one.project, lost: one.lost })))
     for (const file of lost) say(`${file} of ${path} could not be restored: its bytes are nowhere`);
+  for (const project of report.unclaimed)
+    say(`${project} is claimed no more; tell its owners to claim it again: rind claim ${project}`);
   for (const { message } of report.fsck.findings) print(message);
   say(
     `recovered: ${report.foreign.length} foreign metadata files and ${report.foreignLog.length} of the public log are in ${join(folder, 'evidence')}, ${report.restored.length} projects were brought back, everything is signed with the new keys. The bulletin is at security/; move the old key files away from ${join(data.path, 'keys')}, then start the server.`,
@@ -224,7 +240,11 @@ async function keepEvidence(folder: string, key: string, bytes: Uint8Array): Pro
   await writeFile(join(place, `${sha256Hex(bytes).slice(0, 16)}.${basename(key)}`), bytes, { mode: 0o600 });
 }
 
-function bulletinOf(plan: RecoveryPlan, { event, roles }: VerifiedBundle, { restored }: RecoverReport) {
+function bulletinOf(
+  plan: RecoveryPlan,
+  { event, roles }: VerifiedBundle,
+  { restored, unclaimed }: RecoverReport,
+) {
   return {
     published: event.candidate.created.toISOString(),
     title: plan.title,
@@ -234,6 +254,7 @@ function bulletinOf(plan: RecoveryPlan, { event, roles }: VerifiedBundle, { rest
     rootVersion: roles.root.signed.version,
     dropped: restored.flatMap(({ dropped }) => dropped),
     restored: restored.map(({ project }) => project),
+    unclaimed,
   };
 }
 

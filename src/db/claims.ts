@@ -202,10 +202,10 @@ export async function countWaitingClaims(
     .selectFrom('claims')
     .select(({ fn }) => fn.countAll<number>().as('count'))
     .where('index_id', '=', indexId)
-    .where(({ eb, or, and, ref }) =>
-      or([
-        eb('owners', '<>', ref('wished_owners')),
-        and([eb('state', '=', 'recently-claimed'), eb('claimed_at', '<=', claimedBefore.toISOString())]),
+    .where((eb) =>
+      eb.or([
+        eb('owners', '<>', eb.ref('wished_owners')),
+        eb.and([eb('state', '=', 'recently-claimed'), eb('claimed_at', '<=', claimedBefore.toISOString())]),
       ]),
     )
     .executeTakeFirstOrThrow();

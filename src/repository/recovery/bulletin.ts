@@ -16,6 +16,8 @@ export interface Bulletin {
   readonly dropped: readonly string[];
   /** Projects that were brought back to the last known good state. */
   readonly restored: readonly string[];
+  /** Projects that their owners should claim again. */
+  readonly unclaimed?: readonly string[];
 }
 
 /** Below the prefix of the index: a page for people, unsigned, and what it was made of. */
@@ -50,7 +52,17 @@ export function renderBulletins(bulletins: readonly Bulletin[]): string {
 }
 
 function section(bulletin: Bulletin): string {
-  const { published, title, summary, stolen, fingerprint, rootVersion, dropped, restored } = bulletin;
+  const {
+    published,
+    title,
+    summary,
+    stolen,
+    fingerprint,
+    rootVersion,
+    dropped,
+    restored,
+    unclaimed = [],
+  } = bulletin;
   const isRoot = stolen.includes('root');
   const advice = isRoot
     ? `Keys of the root were stolen, and somebody else may have signed a root with them. If your client refuses this index, take the new root: <code>rind trust remove</code>, then <code>rind trust add</code> with the fingerprint below, compared with what the people who run this index tell you by another way.`
@@ -66,6 +78,10 @@ function section(bulletin: Bulletin): string {
       dropped,
     ),
     list('Projects that were brought back to what they were before:', restored),
+    list(
+      'Projects that are signed by the index alone from now on; their owners, please claim them again (<code>rind claim</code>):',
+      unclaimed,
+    ),
   ].join('\n');
 }
 

@@ -1,6 +1,6 @@
 import { ClaimError } from '../../claims/errors.ts';
 import { projectRoleName } from '../../claims/names.ts';
-import type { SignedTarget } from '../../claims/project-role.ts';
+import type { Owners } from '../../claims/owners.ts';
 import { latestSignedRoles } from '../../db/claims.ts';
 import { pageStates } from '../../db/files.ts';
 import { findProject, projectIdsAfter } from '../../db/projects.ts';
@@ -41,6 +41,8 @@ export interface Comparison {
   readonly bins: number;
   readonly targets: number;
   readonly differences: readonly Difference[];
+  /** The projects in claimed of the good state whose present metadata their keys of then vouch for, with these keys. */
+  readonly vouched: ReadonlyMap<string, Owners>;
   /** The JSON page of each project of the good state. */
   readonly pages: ReadonlyMap<string, TargetEntry>;
 }
@@ -77,8 +79,8 @@ class ComparisonWalk {
   readonly #pages = new Map<string, TargetEntry>();
   #layout: BinLayout | undefined;
   readonly #claims = new ClaimsOfTree();
-  /** Projects in claimed whose present metadata their own keys vouch for, with what it lists. */
-  readonly #kept = new Map<string, ReadonlyMap<string, SignedTarget>>();
+  /** Projects in claimed whose present metadata their own keys vouch for. */
+  readonly #kept = new Map<string, Owners>();
   /** Paths that are listed by the role of their project now, and were compared. */
   readonly #compared = new Set<string>();
   #bins = 0;
@@ -139,7 +141,7 @@ class ComparisonWalk {
     try {
       const signed = await readSignedProject(project, owners, rows);
       const targets = signedTargets(signed, projectTargets(state).targets);
-      this.#kept.set(project, targets);
+      this.#kept.set(project, owners);
       for (const [path, target] of targets)
         await this.#compareGood({ path, ...target }, await this.#present(path));
     } catch (error) {
@@ -229,7 +231,8 @@ class ComparisonWalk {
 
   result(): Omit<Comparison, 'good'> {
     const differences = this.#differences.toSorted((a, b) => (a.path < b.path ? -1 : 1));
-    return { bins: this.#bins, targets: this.#targets, differences, pages: this.#pages };
+    const [bins, targets, vouched, pages] = [this.#bins, this.#targets, this.#kept, this.#pages];
+    return { bins, targets, differences, vouched, pages };
   }
 }
 

@@ -12,7 +12,7 @@ import { parseProjectJson } from '../../pypi/simple.ts';
 import { targetFileName } from '../../tuf/layout.ts';
 import { sha256Hex } from '../project-targets.ts';
 import { HeldBackProjects } from '../held-back.ts';
-import { readPublishedClaims } from '../published-claims.ts';
+import { readPublishedClaims, type PublishedClaims } from '../published-claims.ts';
 import { waitingChanges } from '../waiting-changes.ts';
 import type { Comparison, Difference } from './comparison.ts';
 import { RecoveryError } from './errors.ts';
@@ -33,12 +33,13 @@ export function projectsOf(differences: readonly Difference[]): readonly string[
 /**
  * Brings everything that differs back to the good state, and takes out what it does not know, except the files in `keep`. The rows and the
  * table of targets are then those that every bin is to be signed from; nothing is signed or published here. Running it again changes nothing
- * more. The store lock must be held and the publication on hold.
+ * more. `becoming`: claimed projects as they are with the bundle. The store lock must be held and the publication on hold.
  */
 export async function applyGoodState(
   context: GoodProjectContext,
   comparison: Comparison,
   keep: ReadonlySet<string>,
+  becoming: (claims: PublishedClaims) => PublishedClaims,
 ): Promise<readonly RestoredProject[]> {
   const restored: RestoredProject[] = [];
   for (const project of projectsOf(comparison.differences)) {
@@ -48,7 +49,7 @@ export async function applyGoodState(
   }
   await mendPages(context, comparison.differences);
   await dropUnknown(context, comparison.differences);
-  await settleTargets(context);
+  await settleTargets(context, becoming);
   return restored;
 }
 
@@ -135,10 +136,13 @@ async function dropUnknown(
 }
 
 /** The table of targets, the pages and the copies as the rows now are: every bin is signed from it next, so no snapshot lists anything between. */
-async function settleTargets(context: GoodProjectContext): Promise<void> {
+async function settleTargets(
+  context: GoodProjectContext,
+  becoming: (claims: PublishedClaims) => PublishedClaims,
+): Promise<void> {
   const { db, store, tree, indexId } = context;
   const roles = new Map((await currentRoles(db, indexId)).map((row) => [row.role, row]));
-  const claims = await readPublishedClaims(store, tree, roles);
+  const claims = becoming(await readPublishedClaims(store, tree, roles));
   const place = { db, store, tree, indexId, claims, roles, now: context.now };
   for (;;) {
     const changes = await waitingChanges(place, new HeldBackProjects(() => 0));

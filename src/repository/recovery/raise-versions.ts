@@ -8,12 +8,11 @@ import type { Executor, IndexRow } from '../../db/schema.ts';
 import { writeTransaction } from '../../db/transactions.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import type { Signer } from '../../tuf/signer.ts';
-import type { SignedOfflineRoles } from '../create-repository.ts';
 import { OfflineRoles, readOfflineRoles } from '../offline-roles.ts';
 import { Publisher } from '../publisher.ts';
 import { ServedTree } from '../served-tree.ts';
 import { requireReplacedKeys } from './stolen-keys.ts';
-import { bundleRoles } from './recover.ts';
+import { bundleRoles, type RecoveredRoles } from './recover.ts';
 
 /** More publications than any index makes between two backups. */
 export const RAISED_BY = 1_000_000;
@@ -27,7 +26,7 @@ export async function raiseVersions(options: {
   readonly db: Executor;
   readonly store: ObjectStore;
   readonly index: IndexRow;
-  readonly bundle: { readonly event: string; readonly roles: SignedOfflineRoles };
+  readonly bundle: { readonly event: string; readonly roles: RecoveredRoles };
   readonly signers: readonly Signer[];
   readonly clock?: () => Date;
 }): Promise<number> {

@@ -1,4 +1,5 @@
 import type { AuditDetail } from '../../db/audit.ts';
+import { claimedProjectsOf } from '../../claims/claim-lists.ts';
 import { appendAudit } from '../../db/audit.ts';
 import { deleteClaim, listClaims } from '../../db/claims.ts';
 import { appendJournal } from '../../db/journal.ts';
@@ -13,10 +14,12 @@ import { metadataFileName } from '../../tuf/layout.ts';
 import { lastLogEntry } from '../../db/log-entries.ts';
 import { entryOfTimestamp } from '../../transparency/log-entry.ts';
 import { Metadata } from '../../tuf/metadata.ts';
+import type { Targets } from '../../tuf/targets.ts';
 import { fsck, type FsckReport } from '../fsck.ts';
 import { OfflineRoles, readOfflineRoles } from '../offline-roles.ts';
 import { Publisher } from '../publisher.ts';
 import { sha256Hex } from '../project-targets.ts';
+import { listKeys } from '../published-claims.ts';
 import { ServedTree } from '../served-tree.ts';
 import type { SignedOfflineRoles } from '../create-repository.ts';
 import { compareWithGood, type Comparison } from './comparison.ts';
@@ -30,6 +33,11 @@ import { requireReplacedKeys, type StolenRole } from './stolen-keys.ts';
 
 const MAX_TIMESTAMP = 64 << 10;
 
+/** The offline roles of a bundle, with the parts of claimed. */
+export type RecoveredRoles = SignedOfflineRoles & {
+  readonly claimedParts?: ReadonlyMap<string, Metadata<Targets>>;
+};
+
 export interface RecoverOptions {
   readonly db: Executor;
   readonly store: ObjectStore;
@@ -42,7 +50,7 @@ export interface RecoverOptions {
   /** Files that the good state does not know and somebody vouches for (target paths). */
   readonly keep: ReadonlySet<string>;
   /** What the offline keys signed after the theft. */
-  readonly bundle: { readonly event: string; readonly roles: SignedOfflineRoles };
+  readonly bundle: { readonly event: string; readonly roles: RecoveredRoles };
   /** The new online keys. */
   readonly signers: readonly Signer[];
   /** Puts aside what the attacker left. */
@@ -57,6 +65,8 @@ export interface RecoverReport {
   readonly foreignLog: readonly string[];
   readonly comparison: Comparison;
   readonly restored: readonly RestoredProject[];
+  /** Projects whose claims are gone: their owners claim them again. */
+  readonly unclaimed: readonly string[];
   readonly fsck: FsckReport;
 }
 
@@ -80,8 +90,11 @@ export async function recoverIndex(options: RecoverOptions): Promise<RecoverRepo
   if (!isPublished) await requireNewKeys(options, tree);
   const comparison = await compareWithGood(options);
   const context = { db, store, tree, indexId: index.id, source, now: clock() };
-  await emptyRecentlyClaimed(options, clock());
-  const restored = await applyGoodState(context, comparison, keep);
+  const unclaimed = await dropUntrustedClaims(options, clock());
+  const { targets } = options.bundle.roles;
+  const restored = await applyGoodState(context, comparison, keep, (claims) =>
+    claims.withClaimed(claimedListsOf(options.bundle.roles), listKeys(targets, 'recently-claimed')),
+  );
   const detail = {
     stolen: options.stolen.join(','),
     foreign: foreign.length + foreignLog.length,
@@ -90,17 +103,31 @@ export async function recoverIndex(options: RecoverOptions): Promise<RecoverRepo
   };
   await submit(options, actor, detail, clock());
   await publishAll(options, clock);
-  return { foreign, foreignLog, comparison, restored, fsck: await fsck({ db, store, index, clock }) };
+  return {
+    foreign,
+    foreignLog,
+    comparison,
+    restored,
+    unclaimed,
+    fsck: await fsck({ db, store, index, clock }),
+  };
 }
 
 /**
  * Whoever has the online key could have claimed any project: recently-claimed is emptied, its projects stand in the bins as the good state has
- * them, and their owners are asked to claim them again (PEP 480). The metadata that they signed stays public as it was.
+ * them, and their owners are asked to claim them again (PEP 480). The same for what claimed of the bundle delegates no more, after its keys were
+ * stolen. The metadata that owners signed stays public as it was.
  */
-async function emptyRecentlyClaimed({ db, index, actor }: RecoverOptions, now: Date): Promise<void> {
-  await writeTransaction(db, async (tx) => {
-    const claims = await listClaims(tx, index.id, 'recently-claimed');
-    for (const { project, project_id } of claims) {
+async function dropUntrustedClaims(
+  { db, index, bundle, actor }: RecoverOptions,
+  now: Date,
+): Promise<readonly string[]> {
+  const lists = claimedListsOf(bundle.roles).values();
+  const trusted = new Set(claimedProjectsOf(lists).map(({ project }) => project));
+  return writeTransaction(db, async (tx) => {
+    const claims = await listClaims(tx, index.id);
+    const dropped = claims.filter(({ state, project }) => state !== 'claimed' || !trusted.has(project));
+    for (const { project, project_id } of dropped) {
       await deleteClaim(tx, project_id);
       await appendJournal(tx, { indexId: index.id, projectId: project_id, kind: 'unclaim', detail: {}, now });
       await appendAudit(tx, {
@@ -112,7 +139,14 @@ async function emptyRecentlyClaimed({ db, index, actor }: RecoverOptions, now: D
         detail: {},
       });
     }
+    return dropped.map(({ project }) => project);
   });
+}
+
+/** claimed and its parts, by name. */
+function claimedListsOf({ claimed, claimedParts }: RecoveredRoles): ReadonlyMap<string, Targets> {
+  const all = [['claimed', claimed] as const, ...(claimedParts ?? [])];
+  return new Map(all.map(([role, { signed }]) => [role, signed]));
 }
 
 async function hold({ db, index }: RecoverOptions, now: Date): Promise<void> {
@@ -171,14 +205,13 @@ async function requireNewKeys(options: RecoverOptions, tree: ServedTree): Promis
 }
 
 /** The signed metadata of a bundle as its rows have it. */
-export function bundleRoles(roles: SignedOfflineRoles): readonly BundleRole[] {
-  return (['root', 'targets', 'claimed', 'bins'] as const)
-    .map((role) => [role, roles[role]] as const)
-    .map(([role, metadata]) => ({
-      role,
-      version: metadata.signed.version,
-      bytes: metadata.toBytes(),
-    }));
+export function bundleRoles(roles: RecoveredRoles): readonly BundleRole[] {
+  const four = (['root', 'targets', 'claimed', 'bins'] as const).map((role) => [role, roles[role]] as const);
+  return [...four, ...(roles.claimedParts ?? [])].map(([role, metadata]) => ({
+    role,
+    version: metadata.signed.version,
+    bytes: metadata.toBytes(),
+  }));
 }
 
 /** From here on a crash is finished by whatever publisher starts next: it adopts the bundle before anything else. */
