@@ -14,6 +14,7 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 import { readLocalDistribution, type LocalDistribution } from './local-distribution.ts';
 import { chooseIndex, openTrustStore } from './open-index.ts';
 import { prepareTransaction, type SignedChange } from './signed-change.ts';
+import { newSinceSigned, rememberSigned } from './signed-before.ts';
 import { print, say } from './terminal.ts';
 import { TerminalQuestions } from './terminal-questions.ts';
 import { withVerifiedProject, type VerifiedProject } from './verified-project.ts';
@@ -60,6 +61,10 @@ export async function signAndSend(
   change: SignedChange,
   others: readonly Signer[] = [],
 ): Promise<ExitCode> {
+  if (!(await confirmPresent(project, options))) {
+    say('nothing was signed');
+    return EXIT.failure;
+  }
   const { transaction, missing } = await prepareTransaction(project, change, [signer, ...others], new Date());
   await client.send(transaction, missing.length > 0);
   const name = project.page.name;
@@ -78,10 +83,25 @@ export async function signAndSend(
         ['look again in a moment: rind inspect'],
       );
     }
+    // What cannot be remembered is shown once more the next time.
+    await rememberSigned(after).catch(() => undefined);
     if (options.json === true) print(JSON.stringify(outcomeOf(after)));
     else say(`public and verified: ${name} is ${after.standing}, ${versionsOf(after)}`);
   });
   return EXIT.ok;
+}
+
+/**
+ * A signature covers everything that the project has: what others brought since this machine last signed is shown, and asked about while the
+ * index's online key could have made it up.
+ */
+export async function confirmPresent(project: VerifiedProject, options: SigningOptions): Promise<boolean> {
+  if (project.standing === 'unclaimed') return true;
+  const fresh = (await newSinceSigned(project)) ?? [];
+  if (fresh.length === 0) return true;
+  say(`New in ${project.page.name} since this machine last signed for it, and covered by your signature:`);
+  for (const line of fresh) say(`  ${line}`);
+  return project.standing === 'claimed' || confirm('Do you know all of them, and sign them?', options);
 }
 
 function outcomeOf({ page, standing, roles, owners }: VerifiedProject): object {

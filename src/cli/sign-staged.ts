@@ -11,6 +11,7 @@ import { CliError } from './cli-error.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import {
   confirm,
+  confirmPresent,
   signAndSend,
   withSigning,
   withStagedFiles,
@@ -81,7 +82,7 @@ async function cosign(
     const page = nextPage(project.page, files, transaction.changes);
     requireProposed(project, read, pageTargets(page).targets, new Date());
     show(project, transaction, read);
-    if (!(await confirm('Sign this proposal?', options))) {
+    if (!(await confirmPresent(project, options)) || !(await confirm('Sign this proposal?', options))) {
       say('nothing was signed');
       return EXIT.failure;
     }
