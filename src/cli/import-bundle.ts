@@ -70,25 +70,35 @@ async function create(
     throw new CliError('failure', 'This index has no repository yet, and the bundle renews one.', [
       'import the bundle of the first ceremony first',
     ]);
-  const lock = await lockUnlessServed(folder.path);
-  if (lock === undefined)
+  const own = folderOfIndex(folder, checkedIndexName(name));
+  const keys = await requireOnlineKeys(own);
+  const whole = await lockUnlessServed(folder.path);
+  if (whole === undefined && name === '')
     throw new CliError(
       'failure',
-      'A server runs on this data folder, and the first metadata of an index is made while none does.',
+      'A server runs on this data folder, and the first metadata of its default index is made while none does.',
       ['stop rind serve, import the bundle, and start it again'],
     );
+  // Beside a running server a lock of its own is enough: nobody publishes for this index yet, and the server takes it over.
+  const lock = whole ?? (await acquireStoreLock(own.path));
   try {
-    const opened = await openSigners(await requireOnlineKeys(folderOfIndex(folder, name)));
+    const opened = await openSigners(keys);
     try {
       const index = await indexFor(db, name, bundle);
       const { signers: online } = opened;
       const { fingerprint } = await createRepository({ db, store, index, offline: bundle.roles, online });
-      const publisher = new Publisher({ db, store, index, signers: online });
-      await publisher.start();
-      while ((await publisher.publishOnce()) !== undefined);
-      await publisher.close();
+      if (whole !== undefined) {
+        const publisher = new Publisher({ db, store, index, signers: online });
+        await publisher.start();
+        while ((await publisher.publishOnce()) !== undefined);
+        await publisher.close();
+      }
       print(`fingerprint ${fingerprint}`);
-      say(`the repository is made; start it with: rind serve --data ${folder.path}`);
+      say(
+        whole === undefined
+          ? `the repository is made; the running server serves it at index/${name}/ in a moment`
+          : `the repository is made; start it with: rind serve --data ${folder.path}`,
+      );
     } finally {
       await opened.close();
     }
