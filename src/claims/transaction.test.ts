@@ -355,7 +355,15 @@ describe('a project that is claimed', () => {
     }
     const role = projectRole({ version: 2, owners: owners([bob]) });
     const proper = transaction({ [ROLE]: await signed(role, [bob]) }, { base });
-    expect((await check({ state, transaction: proper })).missing).toEqual([]);
+    const release = await check({ state, transaction: proper });
+    expect([release.missing, release.changesOwners]).toEqual([[], false]);
+  });
+
+  it('calls another threshold other owners, in recently-claimed too: a maintainer does not lower what the owners wish', async () => {
+    const state = await claimedState('recently-claimed', owners([alice, bob], 2), [alice, bob]);
+    const role = projectRole({ version: 2, owners: owners([alice, bob]) });
+    const sent = transaction({ [ROLE]: await signed(role, [alice]) }, { base: new Map([[ROLE, 1]]) });
+    expect((await check({ state, transaction: sent })).changesOwners).toBe(true);
   });
   it('takes new owners of a claimed project only when old and new threshold are met, so that moving it breaks nothing', async () => {
     const state = await claimedState('claimed', owners([alice]), [alice]);

@@ -5,7 +5,7 @@ import { Metadata } from '../tuf/metadata.ts';
 import { ROLE_NAME_FIELD, type Targets } from '../tuf/targets.ts';
 import { ClaimError } from './errors.ts';
 import { projectRoleName } from './names.ts';
-import { isSameOwners, ownersOf, withThresholdOne, type Owners } from './owners.ts';
+import { isSameOwners, ownersOf, type Owners } from './owners.ts';
 import { requireOwnDelegations, requireOwnTargets, requireTargets } from './project-content.ts';
 import type { ExpectedTargets } from './project-content.ts';
 import { requireSignatures } from './project-signatures.ts';
@@ -53,7 +53,7 @@ export interface CheckedTransaction {
   readonly roles: readonly CheckedRole[];
   /** Whom the owners want in the delegation. */
   readonly owners: Owners;
-  /** Whether these are others than the effective ones. */
+  /** Whether these are others than those whom the owners named last. */
   readonly changesOwners: boolean;
   /** Empty unless it is a proposal. */
   readonly missing: readonly SignatureCount[];
@@ -96,12 +96,10 @@ export async function checkTransaction(check: TransactionCheck): Promise<Checked
     { state, read, after, owned, owners, crypto },
     check.allowsPartial === true,
   );
-  const changesOwners = state.owners === undefined || !isSameOwners(effective(state, owners), state.owners);
+  const before = state.roles.get(projectRoleName(state.project));
+  const named = before === undefined ? undefined : ownersOf(before.signed);
+  const changesOwners = state.owners === undefined || named === undefined || !isSameOwners(owners, named);
   return { roles: read, owners, changesOwners, missing };
-}
-
-function effective({ standing }: ClaimState, owners: Owners): Owners {
-  return standing === 'claimed' ? owners : withThresholdOne(owners);
 }
 
 function requireBase({ roles }: ClaimState, { base }: SignedTransaction): void {
