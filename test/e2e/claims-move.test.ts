@@ -150,4 +150,17 @@ describe('administrators and a claimed project', () => {
     expect(await newest('claimed')).not.toContain(old);
     expect((await (await session()).getSignedTarget(FILE))?.via).toEqual(['targets', 'claimed', 'project-demo']); // prettier-ignore
   });
+
+  it('undo a claim whose keys are lost, and its owner claims it with another key', async () => {
+    const reset = ['claims', 'reset', 'demo', '--data', 'data'];
+    const refused = await run(process.execPath, [rindMain, ...reset], { cwd: scratch.path, env: environment }); // prettier-ignore
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('rind claims move --remove demo')]); // prettier-ignore
+    expect(await move('--remove', 'demo')).toContain('project demo: removed');
+    const role = async () => (await (await session()).getSignedTarget(FILE))?.role;
+    expect(await role()).toMatch(/^bin-/);
+    await rind('claim', 'demo', ...signing);
+    expect(await role()).toBe('project-demo');
+    expect((await rind(...reset)).stderr).toContain('demo is claimed no more');
+    expect(await role()).toMatch(/^bin-/);
+  });
 });
