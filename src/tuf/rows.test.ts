@@ -5,7 +5,7 @@ import type { Delegations } from './delegations.ts';
 import { MalformedMetadataError } from './errors.ts';
 import { asObject, readObject } from './fields.ts';
 import { MetaFile } from './file.ts';
-import { JsonError, parseJson } from './json.ts';
+import { JsonError, parseJson, parseJsonDocument } from './json.ts';
 import type { JsonValue, RowPlaces, RowReader } from './json.ts';
 import { Metadata } from './metadata.ts';
 import { RowTable } from './row-table.ts';
@@ -277,6 +277,18 @@ describe('rows read at once', () => {
     const { meta } = Metadata.fromBytes(snapshot('{"a.json":{"version":3},"b.json":{"version":4}}'), 'snapshot').signed; // prettier-ignore
     const table = meta as RowTable<MetaFile>;
     expect([0, 1, 2, -1, 0.5].map((index) => table.at(index)?.version)).toEqual([3, 4, undefined, undefined, undefined]); // prettier-ignore
+  });
+
+  it('are looked for at their own place only', () => {
+    const meta = '{"meta":{"a.json":{"version":1}}}';
+    for (const [count, text] of [
+      [1, `{"signed":${meta}}`],
+      [0, `{"signed":[${meta}]}`],
+      [0, `{"signed":{"x":${meta}}}`],
+      [0, `[{"signed":${meta}}]`],
+      [0, meta],
+    ] as const)
+      expect([text, parseJsonDocument(encode(text), {}, rowPlacesOf('snapshot')).rows.size]).toEqual([text, count]); // prettier-ignore
   });
 
   it('are found after the last one was asked for, a name that looks like the beginning of the text too', () => {
