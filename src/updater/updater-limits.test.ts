@@ -58,7 +58,7 @@ describe('an endless data attack', () => {
   });
 
   it('by listing a snapshot longer than this client accepts is refused without asking for it', async () => {
-    repository.timestamp.meta['snapshot.json'] = { version: 2, length: 3_000_000 };
+    repository.timestamp.meta['snapshot.json'] = { version: 2, length: 33_000_000 };
     repository.publish(['timestamp'], { updateMeta: false });
     await expect(client.refresh()).rejects.toMatchObject({ code: 'DOWNLOAD_LENGTH_MISMATCH' });
     expect(repository.requests.at(-1)).toBe('metadata/timestamp.json');
