@@ -112,6 +112,8 @@ describe('rows read at once', () => {
     ['a snapshot that does not ascend', 'snapshot', snapshot('{"b.json":{"version":3},"a.json":{"version":4}}')], // prettier-ignore
     ['a snapshot', 'snapshot', snapshot('{"bin-00.json":{"version":3},"bins.json":{"hashes":{"sha256":"ab"},"version":1}}')], // prettier-ignore
     ['an empty snapshot', 'snapshot', snapshot('{}')],
+    ['a snapshot with white space outside its rows', 'snapshot', encode(new TextDecoder().decode(snapshot('{"a.json":{"version":3}}')).replace('"spec_version":', '"spec_version": '))], // prettier-ignore
+    ['targets and bins with white space outside them', 'targets', targets(`{${targetRow}}`, `"delegations":{ "keys":{},"roles":[${roleRow('bin-00')}]},`)], // prettier-ignore
     ['names that descend in their first character and ascend in the next', 'snapshot', snapshot('{"ba":{"version":3},"ab":{"version":4}}')], // prettier-ignore
     ['bins that descend in their first character and ascend in the next', 'targets', bins(`[${roleRow('ba')},${roleRow('ab')}]`)], // prettier-ignore
   ] as const)('are what generic values say: %s', (_what, type, bytes) => {
