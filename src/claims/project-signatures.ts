@@ -33,7 +33,7 @@ export async function requireSignatures(
   const missing: SignatureCount[] = [];
   for (const { role, metadata } of signedRoles(check)) {
     const isProject = role === projectRoleName(state.project);
-    const groups = isProject ? ownerGroups(state, owners) : [requireDelegated(owned, role)];
+    const groups = isProject ? ownerGroups(state, owners, allowsPartial) : [requireDelegated(owned, role)];
     const allowed = keysOf(isProject ? [...groups, owners] : groups);
     await requireOnlyThese(role, metadata, allowed, crypto);
     for (const group of groups) {
@@ -93,14 +93,16 @@ function keysOf(groups: readonly Owners[]): ReadonlyMap<string, Key> {
 /**
  * Who must agree to the owners' role: those whom it is delegated to now, and, of those whom it names, as many as the next delegation asks for.
  * While a claimed project waits for administrators to follow its owners, those whom they named last count too: who was revoked signs nothing
- * alone, though clients would still believe her.
+ * alone, though clients would still believe her. A proposal collects all the signatures that the owners wish, also where one would do for now:
+ * an administrator can move the project only when they are there.
  */
 function ownerGroups(
   { standing, owners: present, roles, project }: ClaimState,
   wished: Owners,
+  isProposal: boolean,
 ): readonly Owners[] {
   if (present === undefined || standing === 'unclaimed') return [withThresholdOne(wished)];
-  if (standing !== 'claimed') return [present, withThresholdOne(wished)];
+  if (standing !== 'claimed') return [present, isProposal ? wished : withThresholdOne(wished)];
   const last = roles.get(projectRoleName(project));
   const named = last === undefined ? undefined : ownersOf(last.signed);
   return [present, ...(named === undefined || isSameOwners(named, present) ? [] : [named]), wished];

@@ -334,6 +334,16 @@ describe('a project that is claimed', () => {
     expect(checked).toMatchObject({ changesOwners: false, missing: [] });
   });
 
+  it('collects in a proposal as many signatures as the owners wish: administrators move no project with fewer', async () => {
+    const state = await claimedState('recently-claimed', owners([alice, bob], 2), [alice, bob]);
+    const role = second({ owners: owners([alice, bob], 2) });
+    const half = transaction({ [ROLE]: await signed(role, [bob]) }, onTop);
+    const proposed = await check({ state, transaction: half, allowsPartial: true });
+    expect(proposed.missing).toEqual([{ role: ROLE, have: 1, need: 2 }]);
+    const whole = transaction({ [ROLE]: await signed(role, [alice, bob]) }, onTop);
+    expect((await check({ state, transaction: whole, allowsPartial: true })).missing).toEqual([]);
+  });
+
   it('asks for the whole threshold when it is claimed', async () => {
     const state = await claimedState('claimed', owners([alice, bob], 2), [alice, bob]);
     const role = second({ owners: owners([alice, bob], 2) });

@@ -72,7 +72,9 @@ export async function prepareTransaction(
       files: files.map(({ filename, sha256, uploadTime }) => ({ filename, sha256, uploadTime })),
       changes,
     },
-    missing: [...signed].flatMap(([role, metadata]) => missingFor(role, metadata, { project, roles })),
+    missing: [...signed].flatMap(([role, metadata]) =>
+      missingFor(role, metadata, { project, roles, renews: change.renews === true }),
+    ),
   };
 }
 
@@ -80,6 +82,8 @@ interface Signing {
   readonly project: VerifiedProject;
   /** Those that change. */
   readonly roles: ReadonlyMap<string, Targets>;
+  /** A renewal waits for as many owners as they wish: only then can administrators move the project. */
+  readonly renews?: boolean;
 }
 
 async function sign(
@@ -107,7 +111,7 @@ function missingFor(role: string, metadata: Metadata<Targets>, signing: Signing)
 }
 
 /** Who has to sign a role, and how many of each group: new owners sign beside the present ones, each new key among them. */
-function groupsOf(role: string, { project, roles }: Signing): readonly Owners[] {
+function groupsOf(role: string, { project, roles, renews = false }: Signing): readonly Owners[] {
   const own = projectRoleName(project.page.name);
   const owned = roles.get(own) ?? project.roles.get(own);
   if (parseProjectRoleName(role)?.kind !== 'project') {
@@ -120,7 +124,7 @@ function groupsOf(role: string, { project, roles }: Signing): readonly Owners[] 
   const named = namedBefore(project);
   const known = new Set([...(present?.keys ?? []), ...(named?.keys ?? [])].map(({ keyId }) => keyId));
   const fresh = wished.keys.filter(({ keyId }) => !known.has(keyId));
-  const threshold = project.standing === 'claimed' ? wished.threshold : 1;
+  const threshold = project.standing === 'claimed' || renews ? wished.threshold : 1;
   return [
     ...(present === undefined ? [] : [present]),
     ...(named === undefined || project.standing !== 'claimed' ? [] : [named]),
