@@ -77,7 +77,8 @@ async function writeAll(
 export async function isCopyOf(target: TargetFile, path: string): Promise<boolean> {
   let file: FileHandle;
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    // Opening a pipe would wait for its other end.
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch {
     return false;
   }

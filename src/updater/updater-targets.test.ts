@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RepositorySimulator, SimulatedClient } from '../testing/index.ts';
@@ -89,6 +90,12 @@ describe('a target', () => {
     await updater.downloadTarget(target, destination);
     expect((await readdir(downloads, { withFileTypes: true }))[0]?.isSymbolicLink()).toBe(false);
     expect(await readFile(outside)).toEqual(CONTENT);
+  });
+
+  it('does not wait for a pipe that lies in its place, and replaces it', async () => {
+    execFileSync('mkfifo', [destination]);
+    await updater.downloadTarget(target, destination);
+    expect(await readFile(destination)).toEqual(CONTENT);
   });
 
   it('of length 0 is verified like any other', async () => {
