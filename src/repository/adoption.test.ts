@@ -105,6 +105,8 @@ async function publishWhilePolling(
         .then((text) => expect(text).toBe('flask 1.0'))
         .catch((error: unknown) => failures.push(error));
       sessions += 1;
+      // With an index in memory nothing of a session waits for the event loop: the publisher would never have its turn.
+      await new Promise((resolve) => setImmediate(resolve));
     }
   })();
   await submit(change);
