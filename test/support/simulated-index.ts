@@ -60,14 +60,17 @@ export class SimulatedIndex {
     this.repository.publishAll(...this.#signProject(name, files, unlisted, binOf));
   }
 
-  /** Adds a project that signs with a key of its own, by the role `project-<name>` before the bins. */
+  /** Adds a project that signs with a key of its own: `claimed`, before the bins, delegates to `project-<name>` (PEP 480). */
   addClaimedProject(name: string, files: readonly SimulatedFile[]): void {
     const role = `project-${name}`;
-    const paths = [`simple/${name}/*`, `packages/${name}/*`];
-    this.repository.addDelegation('targets', role, { paths, terminating: true });
     const roles = this.repository.role('targets').delegations?.roles ?? [];
-    roles.unshift(...roles.splice(-1));
-    this.repository.publishAll(...this.#signProject(name, files, [], () => role));
+    if (!roles.some((each) => each.name === 'claimed')) {
+      this.repository.addDelegation('targets', 'claimed', { paths: ['simple/*/*', 'packages/*/*'] });
+      roles.unshift(...roles.splice(-1));
+    }
+    const paths = [`simple/${name}/*`, `packages/${name}/*`];
+    this.repository.addDelegation('claimed', role, { paths, terminating: true });
+    this.repository.publishAll('claimed', ...this.#signProject(name, files, [], () => role));
   }
 
   /** Returns the roles that changed. */
