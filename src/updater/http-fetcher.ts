@@ -130,7 +130,7 @@ function createDispatcher(
     return new Agent(settings);
   }
   // The agent for proxies works in the whole of undici only.
-  const agent = import('undici').then(({ EnvHttpProxyAgent }) => new EnvHttpProxyAgent(settings));
+  const agent = import('./whole-undici.ts').then(({ EnvHttpProxyAgent }) => new EnvHttpProxyAgent(settings));
   // A proxy that is no URL is the error of each request.
   agent.catch(() => undefined);
   return agent;

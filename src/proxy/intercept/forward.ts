@@ -34,7 +34,7 @@ export class Forwarder {
   async forward(url: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
     // Loaded for those who need it: most runs forward nothing.
-    const undici = await import('undici');
+    const undici = await import('../../updater/whole-undici.ts');
     const answer = await undici.request(url, {
       method: (request.method ?? 'GET') as Dispatcher.HttpMethod,
       headers: endToEnd(request.headers),
@@ -51,7 +51,10 @@ export class Forwarder {
     await Promise.all([...this.#dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
   }
 
-  #dispatcherFor(url: URL, { Agent, ProxyAgent }: typeof import('undici')): Dispatcher {
+  #dispatcherFor(
+    url: URL,
+    { Agent, ProxyAgent }: typeof import('../../updater/whole-undici.ts'),
+  ): Dispatcher {
     const { hostname, port } = authorityOf(url);
     const protocol = url.protocol === 'https:' ? 'https:' : 'http:';
     const proxy = upstreamProxyFor(protocol, hostname, port, this.#environment);
