@@ -14,31 +14,31 @@ function countedChange() {
   }
 }
 
-for (const name of ['mkdir', 'rename', 'unlink', 'link']) {
-  const original = fs.promises[name];
-  fs.promises[name] = async (...values) => {
+for (const name of ['mkdirSync', 'renameSync', 'unlinkSync', 'linkSync', 'fsync']) {
+  const original = fs[name];
+  fs[name] = (...values) => {
     countedChange();
     return original(...values);
   };
 }
-const open = fs.promises.open;
-fs.promises.open = async (path, flags, ...rest) => {
-  if (flags === 'wx') {
-    countedChange();
-  }
-  const file = await open(path, flags, ...rest);
-  for (const name of ['writeFile', 'sync']) {
-    const original = file[name].bind(file);
-    file[name] = async (data, ...values) => {
-      if (name === 'writeFile' && changes + 1 === Number(crashAt)) {
-        // Half the bytes reach the disk.
-        await original(data.subarray?.(0, data.length >> 1) ?? data.slice(0, data.length >> 1));
-      }
-      countedChange();
-      return original(data, ...values);
-    };
-  }
-  return file;
+const { openSync, writeFileSync, writeFile } = fs;
+fs.openSync = (path, flags, ...rest) => {
+  if (flags === 'wx') countedChange();
+  return openSync(path, flags, ...rest);
+};
+/** Half the bytes reach the disk. */
+function tear(file, data) {
+  if (changes + 1 === Number(crashAt))
+    writeFileSync(file, data.subarray?.(0, data.length >> 1) ?? data.slice(0, data.length >> 1));
+  countedChange();
+}
+fs.writeFileSync = (file, data, ...values) => {
+  tear(file, data);
+  return writeFileSync(file, data, ...values);
+};
+fs.writeFile = (file, data, ...values) => {
+  tear(file, data);
+  return writeFile(file, data, ...values);
 };
 syncBuiltinESMExports();
 
