@@ -312,7 +312,7 @@ describe('rind inspect', () => {
     const shown = await client.run(['inspect', index.url, '--svg', 'tree.svg']);
     expect(shown).toMatchObject({ code: 0 });
     expect(shown.stdout).toMatch(/^role +version +expires +keys +signs for +targets\nroot +1 /);
-    expect(shown.stdout).toMatch(/├── project-claimed {2}1 of 1 key/);
+    expect(shown.stdout).toMatch(/├── claimed {2}1 of 1 key.*\n {4}│ {3}└── project-claimed {2}1 of 1 key/);
     expect(shown.stdout).toMatch(/└── bin-0 … bin-f/);
     const drawing = await readFile(join(client.home, 'tree.svg'), 'utf8');
     for (const name of ['root', 'timestamp', 'snapshot', 'targets', 'project-claimed', 'bin-0 … bin-f'])
