@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { appendAudit } from '../db/audit.ts';
 import { findClaim } from '../db/claims.ts';
 import { findProject } from '../db/projects.ts';
@@ -15,26 +14,23 @@ import { writeTransaction } from '../db/transactions.ts';
 import { parseDistributionFilename } from '../pypi/distribution-filename.ts';
 import { quote } from '../pypi/errors.ts';
 import { canonicalVersion } from '../pypi/version.ts';
-import type { DistributionContent } from '../pypi/wheel.ts';
 import { ServedTree } from '../repository/served-tree.ts';
 import { StagedObjects } from '../repository/staged-objects.ts';
 import { isStaging, unsignedUpload } from './claimed-projects.ts';
 import type { RegistryContext } from './context.ts';
 import { RegistryError } from './errors.ts';
 import { requireFreeFilename } from './filename-rules.ts';
-import { settingsForProject, settingsOf } from './index-settings.ts';
-import { checkFilePolicy, checkMetadataPolicy, checkNewName } from './policy-checks.ts';
-import { actorOf, tokenOf, type Principal } from './principal.ts';
+import { settingsOf } from './index-settings.ts';
+import { fileColumns, inspectUpload, type InspectedUpload } from './inspect-upload.ts';
+import { actorOf, type Principal } from './principal.ts';
 import { provenanceUrl } from './provenance.ts';
-import { checkArchive, checkUpload, type CheckedUpload } from './upload-checks.ts';
+import { checkUpload, type CheckedUpload } from './upload-checks.ts';
 import {
   authorizeUpload,
   findSameFile,
   openProject,
   requireOpen,
-  requireRoom,
   uploadFile,
-  verifiedProvenance,
   type UploadOutcome,
 } from './upload.ts';
 import type { UploadedContent } from './uploaded-content.ts';
@@ -84,38 +80,29 @@ async function stageFile(
   upload: CheckedUpload,
   known: ProjectRow | undefined,
 ): Promise<StagedOutcome> {
-  const { db, index, store, indexDefaults } = context;
+  const { db, index, store } = context;
   const { filename, content } = upload;
   requireOpen(known, filename.project);
-  const settings = await settingsOf(db, index.id, indexDefaults);
-  if (known === undefined) await checkNewName(db, index.id, filename.project, settings.upload);
-  checkFilePolicy(upload, settings.upload, settingsForProject(settings, known).limits);
-  const archive = await context.inspections.run(() => checkArchive(upload));
-  checkMetadataPolicy(upload, archive.coreMetadata, settings.upload);
-  const provenance = await verifiedProvenance(context, principal, upload);
-  if (known !== undefined) {
-    const { bytes } = await stagedSize(db, known.id);
-    await requireRoom(context, known, upload, settings.upload, undefined, bytes);
-  }
+  const waitingBytes = known === undefined ? 0 : (await stagedSize(db, known.id)).bytes;
+  const inspected = await inspectUpload(context, principal, upload, known, { waitingBytes });
   const stored = { project: filename.project, filename: filename.filename, sha256: content.sha256 };
   await new StagedObjects(store, new ServedTree(index.name)).keep(
     stored,
     content.temporary,
-    archive.metadata,
+    inspected.archive.metadata,
   );
-  return writeTransaction(db, (tx) => record(tx, { context, principal, upload, archive, provenance }));
+  return writeTransaction(db, (tx) => record(tx, { context, principal, inspected }));
 }
 
 interface Staging {
   readonly context: RegistryContext;
   readonly principal: Principal;
-  readonly upload: CheckedUpload;
-  readonly archive: DistributionContent;
-  readonly provenance: string | undefined;
+  readonly inspected: InspectedUpload;
 }
 
 async function record(tx: Executor, staging: Staging): Promise<StagedOutcome> {
-  const { context, principal, upload, archive } = staging;
+  const { context, principal } = staging;
+  const { upload, archive } = staging.inspected;
   const { filename, content } = upload;
   const now = context.clock();
   const expires = new Date(now.getTime() + STAGING_LIFETIME);
@@ -178,28 +165,18 @@ async function requireFree(
 }
 
 function newStagedFile(
-  { context, principal, upload, archive, provenance }: Staging,
+  { context, principal, inspected }: Staging,
   project: ProjectRow,
   { now, expires }: { readonly now: Date; readonly expires: Date },
 ): NewStagedFile {
-  const { form, filename, content } = upload;
+  const { upload, archive, provenance } = inspected;
   return {
+    ...fileColumns(principal, inspected),
     index_id: context.index.id,
     project_id: project.id,
-    version: filename.version,
-    filename: filename.filename,
-    packagetype: form.filetype,
-    python_version: form.pyversion,
-    length: content.length,
-    sha256: content.sha256,
-    blake2b_256: content.blake2b256,
-    requires_python: archive.coreMetadata.requiresPython ?? null,
-    metadata_sha256: createHash('sha256').update(archive.metadata).digest('hex'),
-    metadata_length: archive.metadata.length,
     core_metadata: JSON.stringify(archive.coreMetadata),
     provenance: provenance ?? null,
-    provenance_url: provenance === undefined ? null : provenanceUrl(context.url?.() ?? '/', filename),
-    uploaded_by: tokenOf(principal) ?? null,
+    provenance_url: provenance === undefined ? null : provenanceUrl(context.url?.() ?? '/', upload.filename),
     staged_by: actorOf(principal),
     staged_at: now.toISOString(),
     expires_at: expires.toISOString(),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Developer } from '../../test/support/developer.ts';
 import { makeWheel } from '../../test/tools/distribution.ts';
 import { ServerFixture } from '../../test/support/server-fixture.ts';
 import { insertIndex } from '../db/indexes.ts';
@@ -26,4 +27,16 @@ it('a promotion goes round no rule about commands: the stored wheel is read agai
   });
   await changeIndex(server.index, CLI, 'production', { upload: { prohibitedScripts: null } });
   expect(await promote()).toMatchObject({ files: ['demo-1.0-py3-none-any.whl'] });
+});
+
+it('staging goes round no rule about commands either', async () => {
+  const { name } = server.index.index;
+  const developer = new Developer(server, await server.issue({ verbs: ['upload', 'own'] }));
+  const wheel = makeWheel({ name: 'staged', version: '1.0', entryPoints: '[console_scripts]\nsudo = a:b\n' });
+  await changeIndex(server.index, CLI, name, { upload: { prohibitedScripts: ['sudo'] } });
+  const refused = await developer.stage(wheel);
+  expect(refused.status).toBe(400);
+  expect(refused.reason).toContain("installs the command 'sudo'");
+  await changeIndex(server.index, CLI, name, { upload: { prohibitedScripts: null } });
+  expect((await developer.stage(wheel)).status).toBe(202);
 });

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { appendAudit } from '../db/audit.ts';
 import { appendJournal, lastJournalEntry } from '../db/journal.ts';
 import { findFile, insertFile } from '../db/files.ts';
@@ -10,25 +9,18 @@ import { writeTransaction } from '../db/transactions.ts';
 import { quote } from '../pypi/errors.ts';
 import { metadataSidecarPath, packagePath } from '../pypi/layout.ts';
 import { canonicalVersion } from '../pypi/version.ts';
-import type { DistributionContent } from '../pypi/wheel.ts';
 import { ServedTree } from '../repository/served-tree.ts';
 import { authorize, authorizeCreation } from './authorize.ts';
 import { requireUnclaimed } from './claimed-projects.ts';
 import type { RegistryContext } from './context.ts';
 import { RegistryError } from './errors.ts';
-import { actorOf, tokenOf, userOf, type Principal } from './principal.ts';
-import { checkArchive, checkUpload, type CheckedUpload } from './upload-checks.ts';
+import { actorOf, userOf, type Principal } from './principal.ts';
+import { checkUpload, type CheckedUpload } from './upload-checks.ts';
 import { requireFreeFilename } from './filename-rules.ts';
+import { earlier, fileColumns, inspectUpload, type InspectedUpload } from './inspect-upload.ts';
 import { settingsForProject, settingsOf } from './index-settings.ts';
-import {
-  checkFilePolicy,
-  checkMetadataPolicy,
-  checkNewName,
-  checkQuota,
-  checkReleaseWindow,
-  checkScriptPolicy,
-} from './policy-checks.ts';
-import { provenanceOf, provenanceUrl } from './provenance.ts';
+import { checkNewName, checkQuota, checkReleaseWindow } from './policy-checks.ts';
+import { provenanceUrl } from './provenance.ts';
 import type { UploadPolicy } from './upload-policy.ts';
 import type { UploadedContent } from './uploaded-content.ts';
 
@@ -71,33 +63,9 @@ export async function uploadFile(
   if (same !== undefined) return same;
   requireOpen(known, project);
   if (known !== undefined) await requireUnclaimed(context.db, known);
-  const settings = await settingsOf(context.db, context.index.id, context.indexDefaults);
-  const policy = origin.policy ?? settings.upload;
-  if (known === undefined) await checkNewName(context.db, context.index.id, project, policy);
-  checkFilePolicy(upload, policy, settingsForProject(settings, known).limits);
-  const archive = await context.inspections.run(() => checkArchive(upload));
-  checkMetadataPolicy(upload, archive.coreMetadata, policy);
-  checkScriptPolicy(upload, archive.scripts, policy);
-  const provenance = await verifiedProvenance(context, principal, upload);
-  if (known !== undefined) await requireRoom(context, known, upload, policy, origin.uploadedAt);
-  await storeObjects(context, upload, archive.metadata);
-  const read = { ...archive, ...(provenance === undefined ? {} : { provenance }) };
-  return writeTransaction(context.db, (tx) => record(tx, { context, principal, origin }, upload, read));
-}
-
-/** What an archive says, and the provenance object that was verified with it. */
-type ReadArchive = DistributionContent & { readonly provenance?: string };
-
-/** JSON text; undefined when the form has no attestations. @throws RegistryError INVALID_FORM */
-export async function verifiedProvenance(
-  context: RegistryContext,
-  principal: Principal,
-  { form, filename, content }: CheckedUpload,
-): Promise<string | undefined> {
-  if (form.attestations === undefined) return undefined;
-  const { project } = filename;
-  const file = { project, filename: filename.filename, sha256: content.sha256 };
-  return provenanceOf(context, principal, form.attestations, file);
+  const inspected = await inspectUpload(context, principal, upload, known, origin);
+  await storeObjects(context, upload, inspected.archive.metadata);
+  return writeTransaction(context.db, (tx) => record(tx, { context, principal, origin }, inspected));
 }
 
 /** @throws RegistryError NOT_AUTHENTICATED, NOT_PERMITTED */
@@ -155,29 +123,6 @@ export function requireOpen(project: ProjectRow | undefined, name: string): void
   throw new RegistryError('PROJECT_CLOSED', `The project '${name}' is ${status} and takes no uploads.`, {
     project: name,
   });
-}
-
-/** What would be refused when it is recorded is not stored first: a full project would fill the disk all the same. `waitingBytes`: staged ones count too. @throws RegistryError QUOTA_EXCEEDED, AGAINST_POLICY */
-export async function requireRoom(
-  { db, index, clock, indexDefaults }: RegistryContext,
-  project: ProjectRow,
-  { filename, content }: CheckedUpload,
-  policy: UploadPolicy,
-  uploadedAt: Date | undefined,
-  waitingBytes = 0,
-): Promise<void> {
-  const version = canonicalVersion(filename.version);
-  const row = await db
-    .selectFrom('releases')
-    .select(['id', 'version'])
-    .where('project_id', '=', project.id)
-    .where('version', '=', version)
-    .executeTakeFirst();
-  if (row !== undefined) {
-    await checkReleaseWindow(db, row.id, filename, policy, earlier(uploadedAt, clock()));
-  }
-  const { limits } = settingsForProject(await settingsOf(db, index.id, indexDefaults), project);
-  await checkQuota(db, project, row ?? { id: 0, version }, content.length + waitingBytes, limits);
 }
 
 /** Content-addressed and create-only: what an upload leaves here when it fails later is listed by nothing and served to nobody who does not have it. */
@@ -238,9 +183,9 @@ interface Uploading {
 async function record(
   tx: Executor,
   { context, principal, origin }: Uploading,
-  upload: CheckedUpload,
-  archive: ReadArchive,
+  inspected: InspectedUpload,
 ): Promise<UploadOutcome> {
+  const { upload, archive, provenance } = inspected;
   const { filename, content } = upload;
   const indexId = context.index.id;
   const now = context.clock();
@@ -265,12 +210,17 @@ async function record(
   await checkReleaseWindow(tx, release.id, filename, policy, uploadedAt);
   await checkQuota(tx, project, release, content.length, settingsForProject(settings, project).limits);
   const yanked = origin.yanked === undefined ? await yankOfRelease(tx, release.id) : yankFrom(origin.yanked);
-  const row = newFile(principal, upload, archive, { indexId, project, release, uploadedAt });
-  const url = archive.provenance === undefined ? null : provenanceUrl(context.url?.() ?? '/', filename);
-  const file = await insertFile(tx, { ...row, ...yanked, provenance_url: url });
-  if (archive.provenance !== undefined) {
-    await insertProvenance(tx, { fileId: file.id, document: archive.provenance, now });
-  }
+  const file = await insertFile(tx, {
+    ...fileColumns(principal, inspected),
+    ...yanked,
+    index_id: indexId,
+    project_id: project.id,
+    release_id: release.id,
+    uploaded_at: uploadedAt.toISOString(),
+    removed_at: null,
+    provenance_url: provenance === undefined ? null : provenanceUrl(context.url?.() ?? '/', filename),
+  });
+  if (provenance !== undefined) await insertProvenance(tx, { fileId: file.id, document: provenance, now });
   const journalId = await appendJournal(tx, {
     indexId,
     projectId: project.id,
@@ -287,10 +237,6 @@ async function record(
     detail: { project: project.name, sha256: content.sha256 },
   });
   return { outcome: 'stored', project: project.name, filename: filename.filename, journalId };
-}
-
-function earlier(time: Date | undefined, now: Date): Date {
-  return time === undefined || time > now ? now : time;
 }
 
 function yankFrom(reason: true | string): { readonly yanked: 1; readonly yanked_reason: string | null } {
@@ -313,31 +259,4 @@ async function yankOfRelease(
   return first !== undefined && files.every(({ yanked }) => yanked === 1)
     ? first
     : { yanked: 0, yanked_reason: null };
-}
-
-function newFile(
-  principal: Principal,
-  { form, filename, content }: CheckedUpload,
-  archive: DistributionContent,
-  place: { indexId: number; project: { id: number }; release: { id: number }; uploadedAt: Date },
-): Parameters<typeof insertFile>[1] {
-  return {
-    index_id: place.indexId,
-    project_id: place.project.id,
-    release_id: place.release.id,
-    version: filename.version,
-    filename: filename.filename,
-    packagetype: form.filetype,
-    python_version: form.pyversion,
-    length: content.length,
-    sha256: content.sha256,
-    blake2b_256: content.blake2b256,
-    requires_python: archive.coreMetadata.requiresPython ?? null,
-    metadata_sha256: createHash('sha256').update(archive.metadata).digest('hex'),
-    metadata_length: archive.metadata.length,
-    uploaded_at: place.uploadedAt.toISOString(),
-    uploaded_by: tokenOf(principal) ?? null,
-    yanked_reason: null,
-    removed_at: null,
-  };
 }
