@@ -1,16 +1,15 @@
 import { z } from 'zod';
 import {
-  createLock,
   filenameOf,
   hash,
   NO_HASH,
   otherSource,
   projectName,
-  readToml,
   text,
   type Lock,
   type LockedFile,
 } from './lock-file.ts';
+import { readPackageTables } from './package-tables.ts';
 
 const file = z.looseObject({ file: text.optional(), url: text.optional(), hash: hash.optional() });
 
@@ -26,23 +25,14 @@ const packageTable = z.looseObject({
   path: text.optional(),
 });
 
-const shape = z.looseObject({
-  package: z.array(packageTable).optional(),
-  // Before version 4.3 of the form.
-  metadata: z.looseObject({ files: z.record(text, z.array(file)).optional() }),
-});
-
 /** pdm.lock. @throws LockFileError */
 export function readPdmLock(bytes: Uint8Array): Lock {
-  const document = readToml(bytes, shape);
-  const older = new Map(Object.entries(document.metadata.files ?? {}));
-  return createLock(
-    'pdm',
-    (document.package ?? []).flatMap((table) => {
-      const version = table.version ?? '';
-      return filesOf(table, table.files ?? older.get(`${table.name} ${version}`) ?? []);
-    }),
-  );
+  return readPackageTables('pdm', bytes, {
+    table: packageTable,
+    file,
+    olderName: ({ name, version = '' }) => `${name} ${version}`,
+    filesOf,
+  });
 }
 
 function filesOf(table: z.infer<typeof packageTable>, files: readonly z.infer<typeof file>[]): LockedFile[] {

@@ -1,15 +1,6 @@
 import { z } from 'zod';
-import {
-  createLock,
-  hash,
-  NO_HASH,
-  otherSource,
-  projectName,
-  readToml,
-  text,
-  type Lock,
-  type LockedFile,
-} from './lock-file.ts';
+import { hash, NO_HASH, otherSource, projectName, text, type Lock, type LockedFile } from './lock-file.ts';
+import { readPackageTables } from './package-tables.ts';
 
 const file = z.looseObject({ file: text, hash: hash.optional() });
 
@@ -20,20 +11,14 @@ const packageTable = z.looseObject({
   source: z.looseObject({ type: text, url: text }).optional(),
 });
 
-const shape = z.looseObject({
-  package: z.array(packageTable).optional(),
-  // Poetry before 1.5 kept the files of all packages in one place.
-  metadata: z.looseObject({ files: z.record(text, z.array(file)).optional() }),
-});
-
 /** poetry.lock, versions 1 and 2. @throws LockFileError */
 export function readPoetryLock(bytes: Uint8Array): Lock {
-  const document = readToml(bytes, shape);
-  const older = new Map(Object.entries(document.metadata.files ?? {}));
-  return createLock(
-    'poetry',
-    (document.package ?? []).flatMap((table) => filesOf(table, table.files ?? older.get(table.name) ?? [])),
-  );
+  return readPackageTables('poetry', bytes, {
+    table: packageTable,
+    file,
+    olderName: ({ name }) => name,
+    filesOf,
+  });
 }
 
 function filesOf(
