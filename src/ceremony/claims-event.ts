@@ -1,7 +1,4 @@
 import { claimedProjectsOf, isSameDelegations, type ClaimedProject } from '../claims/claim-lists.ts';
-import { encodeUtf8 } from '../tuf/canonical-json.ts';
-import { encodeHex } from '../tuf/hex.ts';
-import { sha256 } from '../tuf/sha256.ts';
 import type { Targets } from '../tuf/targets.ts';
 import type { Candidate } from './candidate.ts';
 import {
@@ -11,11 +8,11 @@ import {
   type ClaimChange,
   type ClaimedLists,
 } from './claimed-lists.ts';
-import { baseVersions, versionOf, type CurrentRoles } from './current-roles.ts';
+import { versionOf, type CurrentRoles } from './current-roles.ts';
 import { CeremonyError } from './errors.ts';
-import { lintEvent, partiesOf } from './event-lint.ts';
+import { lintEvent } from './event-lint.ts';
+import { FollowUpEvent } from './follow-up-event.ts';
 import type { ClaimedListName, PlanProfile } from './plan.ts';
-import { canSign, eventFiles, lifetimeDays, SIGNING_DAYS } from './renewal.ts';
 import { RENEWAL_DAYS } from './reminders.ts';
 
 const DAY_MS = 86_400_000;
@@ -53,35 +50,23 @@ export function openClaimsEvent(
   wanted: WantedClaims,
   options: { readonly profile: PlanProfile; readonly now: Date },
 ): ClaimsEvent {
-  const now = new Date(Math.floor(options.now.getTime() / 1000) * 1000);
-  const { root, targets, claimed, bins } = base;
-  const parties = partiesOf({ root: root.signed, targets: targets.signed, claimed: claimed.signed, bins: bins.signed }); // prettier-ignore
+  const event = new FollowUpEvent(base, last, options.now);
+  const parties = event.parties();
   if (typeof parties === 'string') throw unworkable([parties]);
-  if (!canSign(parties.claimed, last)) return { kind: 'ceremony' };
+  if (!event.canSign(parties.claimed)) return { kind: 'ceremony' };
 
-  const expires = new Date(now.getTime() + lifetimeDays('claimed', last) * DAY_MS);
+  const expires = event.expires('claimed');
   const common = (role: ClaimedListName) => ({ version: versionOf(base, role) + 1, expires });
   const present = presentClaimedLists(base);
   const lists = makeClaimedLists(projectsOf(present, wanted), parties.claimed, common);
-  const plan = encodeUtf8(PLAN);
-  const candidate: Candidate = {
-    kind: 'claims',
-    rehearsal: false,
-    profile: options.profile,
-    created: now,
-    deadline: new Date(now.getTime() + SIGNING_DAYS * DAY_MS),
-    plan: encodeHex(sha256(plan)),
-    base: baseVersions(base),
-    holders: last?.holders ?? new Map(),
-    oneTimeKeys: [],
-    root: undefined,
-    targets: new Map([...lists].filter(([role, list]) => isDue(list, present.get(role), now))),
-  };
+  const targets = new Map([...lists].filter(([role, list]) => isDue(list, present.get(role), event.now)));
+  const { profile } = options;
+  const candidate = event.candidate('claims', { root: undefined, targets }, { plan: PLAN, profile });
   const changes = claimChanges(candidate, base);
   if (changes.length === 0) return { kind: 'none' };
   const problems = lintEvent(candidate, base);
   if (problems.length > 0) throw unworkable(problems);
-  return { kind: 'event', ...eventFiles(candidate, plan, base), changes };
+  return { kind: 'event', ...event.files(candidate, PLAN), changes };
 }
 
 function projectsOf(present: ClaimedLists, { put, remove }: WantedClaims): readonly ClaimedProject[] {

@@ -64,7 +64,8 @@ const PROFILES: Readonly<Record<PlanProfile, { readonly bins: number; readonly t
 };
 
 const YEAR_DAYS = 365;
-const SIGNING_DAYS = 30;
+/** How long people have to sign, unless a plan says otherwise. */
+export const SIGNING_DAYS = 30;
 const MAX_PLAN_BYTES = 1 << 20;
 const FORMAT = 'rind-ceremony-plan-1';
 

@@ -4,7 +4,7 @@ import type { Candidate } from '../ceremony/candidate.ts';
 import { presentClaimedLists } from '../ceremony/claimed-lists.ts';
 import type { CurrentRoles } from '../ceremony/current-roles.ts';
 import { encodePublicKey } from '../ceremony/public-key-file.ts';
-import { canSign } from '../ceremony/renewal.ts';
+import { canSign } from '../ceremony/follow-up-event.ts';
 import { claimedProjectsOf, type ClaimedProject } from '../claims/claim-lists.ts';
 import { isSameOwners } from '../claims/owners.ts';
 import type { Comparison } from '../repository/recovery/comparison.ts';
