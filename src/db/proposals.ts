@@ -1,19 +1,22 @@
 import type { Executor, NewProposal, ProposalRow } from './schema.ts';
 
+/** Those of a project that wait for signatures. */
+function waitingFor(db: Executor, projectId: number, now: Date) {
+  return db
+    .selectFrom('proposals')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('state', '=', 'open')
+    .where('expires_at', '>', now.toISOString());
+}
+
 /** The proposals of a project that wait for signatures, oldest first. */
 export async function openProposals(
   db: Executor,
   projectId: number,
   now: Date,
 ): Promise<readonly ProposalRow[]> {
-  return db
-    .selectFrom('proposals')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .where('state', '=', 'open')
-    .where('expires_at', '>', now.toISOString())
-    .orderBy('id')
-    .execute();
+  return waitingFor(db, projectId, now).orderBy('id').execute();
 }
 
 /** An open proposal of the project; undefined when there is none of that number. */
@@ -23,14 +26,7 @@ export async function findProposal(
   id: number,
   now: Date,
 ): Promise<ProposalRow | undefined> {
-  return db
-    .selectFrom('proposals')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .where('id', '=', id)
-    .where('state', '=', 'open')
-    .where('expires_at', '>', now.toISOString())
-    .executeTakeFirst();
+  return waitingFor(db, projectId, now).where('id', '=', id).executeTakeFirst();
 }
 
 /** The open proposal of the same content, whoever signed it so far. */
@@ -40,14 +36,7 @@ export async function findSameProposal(
   contentSha256: string,
   now: Date,
 ): Promise<ProposalRow | undefined> {
-  return db
-    .selectFrom('proposals')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .where('content_sha256', '=', contentSha256)
-    .where('state', '=', 'open')
-    .where('expires_at', '>', now.toISOString())
-    .executeTakeFirst();
+  return waitingFor(db, projectId, now).where('content_sha256', '=', contentSha256).executeTakeFirst();
 }
 
 export async function insertProposal(tx: Executor, proposal: NewProposal): Promise<number> {
