@@ -1,14 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ownersFor, signProject } from '../../test/support/claimed-fixture.ts';
+import { ownersFor, signProject, submitClaimed } from '../../test/support/claimed-fixture.ts';
 import { equivocations, FaultPlan, faultStore } from '../../test/support/fault-store.ts';
 import { IndexFixture, newSigner } from '../../test/support/index-fixture.ts';
 import { StoreClient } from '../../test/support/store-client.ts';
 import { claimListRole, claimLists, type ClaimedProject } from '../claims/claim-lists.ts';
 import { findClaim } from '../db/claims.ts';
-import { findOfflineBundle, submitOfflineBundle } from '../db/offline-bundles.ts';
+import { findOfflineBundle } from '../db/offline-bundles.ts';
 import { findProject } from '../db/projects.ts';
 import { findRole } from '../db/roles.ts';
-import { writeTransaction } from '../db/transactions.ts';
 import { MemoryStore } from '../storage/memory-store.ts';
 import { Metadata, signMetadata } from '../tuf/metadata.ts';
 import { fsck } from './fsck.ts';
@@ -41,33 +40,8 @@ afterEach(async () => {
 });
 
 /** The claimed list that the administrators sign, as a bundle that waits. */
-async function submitClaimed(
-  projects: readonly ClaimedProject[],
-  change: (role: string, bytes: Uint8Array) => Uint8Array | undefined = (_, bytes) => bytes,
-): Promise<string> {
-  const { db, index, now, offline } = fixture;
-  const { signers, threshold } = offline.claimed;
-  const version = ((await findRole(db, index.id, 'claimed'))?.version ?? 0) + 1;
-  const common = { version, expires: new Date(now.getTime() + 300 * 86_400_000) };
-  const keys = { keys: signers.map(({ key }) => key), threshold };
-  const roles = await Promise.all(
-    [...claimLists('claimed', projects, keys)].map(async ([role, delegations]) => {
-      const bytes = (await signMetadata(claimListRole(role, delegations, common), signers)).toBytes();
-      return { role, version, bytes: change(role, bytes) };
-    }),
-  );
-  const event = `event ${version}`;
-  await writeTransaction(db, (tx) =>
-    submitOfflineBundle(tx, {
-      indexId: index.id,
-      event,
-      roles: roles.flatMap((role) => (role.bytes === undefined ? [] : [{ ...role, bytes: role.bytes }])),
-      now,
-    }),
-  );
-  return event;
-}
-
+const submit = (projects: readonly ClaimedProject[], change?: Parameters<typeof submitClaimed>[3]) =>
+  submitClaimed(fixture, projects, fixture.offline.claimed, change);
 const publishAll = async () => {
   while ((await publisher.publishOnce()) !== undefined);
 };
@@ -83,7 +57,7 @@ const textOf = async (role: string) => {
 describe('a claimed list that the administrators signed', () => {
   it('takes its projects out of recently-claimed in the same snapshot, and their threshold takes effect', async () => {
     expect(await textOf('recently-claimed')).toContain('project-flask');
-    const event = await submitClaimed([flask]);
+    const event = await submit([flask]);
     await publisher.publishOnce();
     expect((await bundle(event))?.state).toBe('published');
     expect(await textOf('claimed')).toContain('project-flask');
@@ -113,10 +87,10 @@ describe('a claimed list that the administrators signed', () => {
   });
 
   it('gives back to the bins what it delegates no more', async () => {
-    await submitClaimed([flask]);
+    await submit([flask]);
     await publishAll();
     fixture.advance(1);
-    await submitClaimed([]);
+    await submit([]);
     await publishAll();
     expect(await claimRow('flask')).toBeUndefined();
     expect(await client.read(FILE)).toBe('flask 1.0');
@@ -136,7 +110,7 @@ describe('a claimed list that the administrators signed', () => {
       many.push({ project: name, owners: ownersFor(signers) });
     }
     await publishAll();
-    const refused = await submitClaimed(many, (role, bytes) => (role === 'claimed-x' ? undefined : bytes));
+    const refused = await submit(many, (role, bytes) => (role === 'claimed-x' ? undefined : bytes));
     await publishAll();
     expect(await bundle(refused)).toMatchObject({
       state: 'refused',
@@ -144,7 +118,7 @@ describe('a claimed list that the administrators signed', () => {
     });
     await fixture.db.deleteFrom('offline_bundle_roles').execute();
     await fixture.db.deleteFrom('offline_bundles').execute();
-    await submitClaimed(many);
+    await submit(many);
     await publishAll();
     expect((await findRole(fixture.db, fixture.index.id, 'claimed-x'))?.version).toBe(2);
     for (const path of [FILE, 'packages/x0/x0-1.tar.gz', 'packages/z89/z89-1.tar.gz'])
@@ -154,7 +128,7 @@ describe('a claimed list that the administrators signed', () => {
 
   it('and transactions of developers that come at once are published one after the other, each wholly (PEP 480, concurrency)', async () => {
     const third = newSigner();
-    const event = await submitClaimed([flask]);
+    const event = await submit([flask]);
     for (const name of ['flask', 'click', 'django']) await fixture.upload(name, '1.1');
     await signProject(fixture, 'flask', { owners: [owner, second], wished: flask.owners });
     await signProject(fixture, 'click', { owners: [owner] });
@@ -207,12 +181,12 @@ describe('a claimed list that the administrators signed', () => {
   it.each<[string, () => Promise<string>, RegExp]>([
     [
       'delegates a project to keys that have not signed it',
-      () => submitClaimed([{ project: 'flask', owners: ownersFor([newSigner()]) }]),
+      () => submit([{ project: 'flask', owners: ownersFor([newSigner()]) }]),
       /to keys that do not cover what is public of it/,
     ],
     [
       'delegates a project that nobody claimed',
-      () => submitClaimed([{ project: 'django', owners: ownersFor([owner]) }]),
+      () => submit([{ project: 'django', owners: ownersFor([owner]) }]),
       /project-django is not there/,
     ],
     [
@@ -221,7 +195,7 @@ describe('a claimed list that the administrators signed', () => {
         const other = newSigner();
         const { signed } = Metadata.fromBytes(Buffer.from(await textOf('claimed')), 'targets');
         const bytes = (await signMetadata(signed.with({ version: 2 }), [other])).toBytes();
-        return submitClaimed([], () => bytes);
+        return submit([], () => bytes);
       },
       /claimed is not signed/,
     ],
@@ -236,12 +210,12 @@ describe('a claimed list that the administrators signed', () => {
         );
         const { signed } = Metadata.fromBytes(Buffer.from(JSON.stringify(wide)), 'targets');
         const bytes = (await signMetadata(signed, fixture.offline.claimed.signers)).toBytes();
-        return submitClaimed([], () => bytes);
+        return submit([], () => bytes);
       },
       /in another way than terminating for its own paths/,
     ],
-  ])('is refused with a sentence when it %s', async (_, submit, sentence) => {
-    const event = await submit();
+  ])('is refused with a sentence when it %s', async (_, make, sentence) => {
+    const event = await make();
     const before = await fixture.objects('metadata/');
     await publishAll();
     expect(await bundle(event)).toMatchObject({ state: 'refused', reason: expect.stringMatching(sentence) });
@@ -256,7 +230,7 @@ describe('a claimed list that the administrators signed', () => {
       await publisher.close();
       await fixture.close();
       await begin({ store: faultStore(new MemoryStore(), plan), beforeCommit: plan.beforeCommit });
-      const event = await submitClaimed([flask]);
+      const event = await submit([flask]);
       plan.arm(k, k % 4 === 1 ? 'before' : 'after');
       await publisher.publishOnce().catch(() => undefined);
       const struck = plan.disarm();

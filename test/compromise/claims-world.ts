@@ -1,10 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeBins, makeClaimed, makeRoot, makeTargets } from '../../src/ceremony/offline-roles.ts';
-import { claimListRole, claimLists, type ClaimedProject } from '../../src/claims/claim-lists.ts';
-import { submitOfflineBundle } from '../../src/db/offline-bundles.ts';
-import { findRole } from '../../src/db/roles.ts';
-import { writeTransaction } from '../../src/db/transactions.ts';
+import type { ClaimedProject } from '../../src/claims/claim-lists.ts';
 import { ClaimedIndex } from '../../src/proxy/claimed-index.ts';
 import type { SignedClaim } from '../../src/proxy/signed-claim.ts';
 import { VerifiedFiles } from '../../src/proxy/verified-files.ts';
@@ -21,7 +18,7 @@ import { Targets } from '../../src/tuf/targets.ts';
 import { DelegatedRole } from '../../src/tuf/delegated-role.ts';
 import { Delegations } from '../../src/tuf/delegations.ts';
 import { DownloadHttpError, Updater, type Fetcher } from '../../src/updater/index.ts';
-import { ownersFor, signProject } from '../support/claimed-fixture.ts';
+import { ownersFor, signProject, submitClaimed } from '../support/claimed-fixture.ts';
 import { IndexFixture, newSigner } from '../support/index-fixture.ts';
 
 export const DAY = 86_400_000;
@@ -106,19 +103,7 @@ export class ClaimsWorld {
 
   /** What the administrators sign now and then. */
   async move(projects: readonly ClaimedProject[]): Promise<void> {
-    const { db, index, now } = this.fixture;
-    const { claimed } = this.keys;
-    const version = ((await findRole(db, index.id, 'claimed'))?.version ?? 0) + 1;
-    const common = { version, expires: new Date(now.getTime() + 300 * DAY) };
-    const roles = await Promise.all(
-      [...claimLists('claimed', projects, ownersFor([claimed]))].map(async ([role, delegations]) => ({
-        role,
-        version,
-        bytes: (await signMetadata(claimListRole(role, delegations, common), [claimed])).toBytes(),
-      })),
-    );
-    const bundle = { indexId: index.id, event: `event ${version}`, roles, now };
-    await writeTransaction(db, (tx) => submitOfflineBundle(tx, bundle));
+    await submitClaimed(this.fixture, projects, { signers: [this.keys.claimed], threshold: 1 });
     await this.publish();
   }
 

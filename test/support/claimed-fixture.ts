@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { claimListRole, claimLists, type ClaimedProject } from '../../src/claims/claim-lists.ts';
 import { projectRoleName, releaseRoleName, wheelsRoleName } from '../../src/claims/names.ts';
 import { withThresholdOne, type Owners } from '../../src/claims/owners.ts';
 import { ownersText } from '../../src/claims/owners-text.ts';
@@ -11,14 +12,16 @@ import {
 import { findClaim, latestSignedRoles, putClaim, putSignedRoles } from '../../src/db/claims.ts';
 import { pageStates } from '../../src/db/files.ts';
 import { appendJournal } from '../../src/db/journal.ts';
+import { submitOfflineBundle } from '../../src/db/offline-bundles.ts';
 import { findProject } from '../../src/db/projects.ts';
+import { findRole } from '../../src/db/roles.ts';
 import type { ClaimState } from '../../src/db/schema.ts';
 import { writeTransaction } from '../../src/db/transactions.ts';
 import { projectTargets } from '../../src/repository/project-targets.ts';
-import { signMetadata } from '../../src/tuf/metadata.ts';
+import { signMetadata, type Metadata } from '../../src/tuf/metadata.ts';
 import type { Signer } from '../../src/tuf/signer.ts';
 import type { Targets } from '../../src/tuf/targets.ts';
-import type { IndexFixture } from './index-fixture.ts';
+import type { IndexFixture, OfflineParty } from './index-fixture.ts';
 
 /** How developers sign a project. */
 export interface Signing {
@@ -114,6 +117,38 @@ export async function signProject(
     await putSignedRoles(tx, { indexId: index.id, projectId, journalId }, roles);
     return journalId;
   });
+}
+
+/** The list of claimed projects as the administrators sign it, and the parts it needs, by role. */
+export async function signClaimed(
+  projects: readonly ClaimedProject[],
+  { signers, threshold }: OfflineParty,
+  common: { readonly version: number; readonly now: Date },
+): Promise<ReadonlyMap<string, Metadata<Targets>>> {
+  const { version, now } = common;
+  const expires = new Date(now.getTime() + 300 * DAY);
+  const signed = new Map<string, Metadata<Targets>>();
+  for (const [role, delegations] of claimLists('claimed', projects, ownersFor(signers, threshold)))
+    signed.set(role, await signMetadata(claimListRole(role, delegations, { version, expires }), signers));
+  return signed;
+}
+
+/** The next version of that list as a bundle that waits for the publisher: its event. `change`: other bytes for a role, undefined for none. */
+export async function submitClaimed(
+  fixture: Pick<IndexFixture, 'db' | 'index' | 'now'>,
+  projects: readonly ClaimedProject[],
+  party: OfflineParty,
+  change: (role: string, bytes: Uint8Array) => Uint8Array | undefined = (_, bytes) => bytes,
+): Promise<string> {
+  const { db, index, now } = fixture;
+  const version = ((await findRole(db, index.id, 'claimed'))?.version ?? 0) + 1;
+  const roles = [...(await signClaimed(projects, party, { version, now }))].flatMap(([role, metadata]) => {
+    const bytes = change(role, metadata.toBytes());
+    return bytes === undefined ? [] : [{ role, version, bytes }];
+  });
+  const event = `event ${version}`;
+  await writeTransaction(db, (tx) => submitOfflineBundle(tx, { indexId: index.id, event, roles, now }));
+  return event;
 }
 
 export function targetOf(content: string): SignedTarget {

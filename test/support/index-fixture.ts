@@ -58,7 +58,7 @@ export interface OfflineSigners {
   readonly bins: OfflineParty;
 }
 
-interface OfflineParty {
+export interface OfflineParty {
   readonly signers: readonly Signer[];
   readonly threshold: number;
 }

@@ -1,15 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { copyOf } from '../../../test/compromise/attacker.ts';
-import { ownersFor, signProject, targetOf } from '../../../test/support/claimed-fixture.ts';
+import {
+  ownersFor,
+  signClaimed,
+  signProject,
+  submitClaimed,
+  targetOf,
+} from '../../../test/support/claimed-fixture.ts';
 import { IndexFixture, newSigner, sha256, signOffline } from '../../../test/support/index-fixture.ts';
 import { StoreClient } from '../../../test/support/store-client.ts';
-import { claimListRole, claimLists } from '../../claims/claim-lists.ts';
 import { deleteClaim, findClaim, setStaging } from '../../db/claims.ts';
 import { appendJournal } from '../../db/journal.ts';
-import { submitOfflineBundle } from '../../db/offline-bundles.ts';
 import { findProject } from '../../db/projects.ts';
-import { writeTransaction } from '../../db/transactions.ts';
-import { signMetadata } from '../../tuf/metadata.ts';
 import { fsck } from '../fsck.ts';
 import { Publisher } from '../publisher.ts';
 import { storeSource } from './published-source.ts';
@@ -117,29 +119,14 @@ describe('rebuildIndex', () => {
 
 describe('recoverIndex', () => {
   const both = ownersFor([owner, second], 2);
-  const claimedList = async (version: number) => {
-    const { signers } = fixture.offline.claimed;
-    const keys = ownersFor(signers);
-    const list = claimLists('claimed', [{ project: 'flask', owners: both }], keys).get('claimed');
-    const common = { version, expires: new Date(fixture.now.getTime() + 300 * 86_400_000) };
-    if (list === undefined) throw new Error('no list');
-    return signMetadata(claimListRole('claimed', list, common), signers);
-  };
+  const flask = { project: 'flask', owners: both };
 
   it('keeps what the keys of claimed projects vouch for, empties recently-claimed and drops what nobody vouches for', async () => {
     const { db, index, store, clock, now, offline } = fixture;
     const publisher = await fixture.startedPublisher();
     await fixture.upload('click', '1.0');
     await signProject(fixture, 'click', { owners: [owner] });
-    const bytes = (await claimedList(2)).toBytes();
-    await writeTransaction(db, (tx) =>
-      submitOfflineBundle(tx, {
-        indexId: index.id,
-        event: 'move',
-        roles: [{ role: 'claimed', version: 2, bytes }],
-        now,
-      }),
-    );
+    await submitClaimed(fixture, [flask], offline.claimed);
     while ((await publisher.publishOnce()) !== undefined);
     const good = await copyOf(store);
     // After the last known good state: releases of all three, and the online key is stolen.
@@ -156,6 +143,7 @@ describe('recoverIndex', () => {
       now,
       bins: 4,
     });
+    const claimed = (await signClaimed([flask], offline.claimed, { version: 3, now })).get('claimed')!;
     const report = await recoverIndex({
       db,
       store,
@@ -164,7 +152,7 @@ describe('recoverIndex', () => {
       source: storeSource(good, ''),
       pinnedRoot: (await good.read('metadata/1.root.json')) ?? new Uint8Array(),
       keep: new Set(),
-      bundle: { event: 'e'.repeat(64), roles: { ...roles, claimed: await claimedList(3) } },
+      bundle: { event: 'e'.repeat(64), roles: { ...roles, claimed } },
       signers: [online],
       keepEvidence: async () => undefined,
       actor: 'cli:test',

@@ -1,13 +1,9 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { copyOf } from '../../../test/compromise/attacker.ts';
-import { ownersFor, signProject } from '../../../test/support/claimed-fixture.ts';
+import { ownersFor, signClaimed, signProject, submitClaimed } from '../../../test/support/claimed-fixture.ts';
 import { IndexFixture, newSigner, signOffline } from '../../../test/support/index-fixture.ts';
 import { StoreClient } from '../../../test/support/store-client.ts';
-import { claimListRole, claimLists, type ClaimedProject } from '../../claims/claim-lists.ts';
-import { submitOfflineBundle } from '../../db/offline-bundles.ts';
-import { writeTransaction } from '../../db/transactions.ts';
-import { signMetadata } from '../../tuf/metadata.ts';
-import type { Signer } from '../../tuf/signer.ts';
+import type { ClaimedProject } from '../../claims/claim-lists.ts';
 import { storeSource } from './published-source.ts';
 import { recoverIndex } from './recover.ts';
 
@@ -20,24 +16,11 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.close());
 
-async function claimedList(projects: readonly ClaimedProject[], version: number, signers: readonly Signer[]) {
-  const list = claimLists('claimed', projects, ownersFor(signers)).get('claimed');
-  if (list === undefined) throw new Error('no list');
-  const expires = new Date(fixture.now.getTime() + 300 * 86_400_000);
-  return signMetadata(claimListRole('claimed', list, { version, expires }), signers);
-}
-
 it('after a theft of claimed’s keys, its list is what the good state knows; what the thief put in goes', async () => {
   const { db, index, store, clock, now, offline } = fixture;
   const flask = { project: 'flask', owners: ownersFor([owner]) };
   const click = { project: 'click', owners: ownersFor([thief]) };
-  const move = async (projects: readonly ClaimedProject[], version: number) => {
-    const bytes = (await claimedList(projects, version, offline.claimed.signers)).toBytes();
-    const roles = [{ role: 'claimed', version, bytes }];
-    await writeTransaction(db, (tx) =>
-      submitOfflineBundle(tx, { indexId: index.id, event: `move ${version}`, roles, now }),
-    );
-  };
+  const move = (projects: readonly ClaimedProject[]) => submitClaimed(fixture, projects, offline.claimed);
   const publisher = await fixture.startedPublisher();
   const publish = async () => {
     while ((await publisher.publishOnce()) !== undefined);
@@ -46,7 +29,7 @@ it('after a theft of claimed’s keys, its list is what the good state knows; wh
   await publish();
   await signProject(fixture, 'flask', { owners: [owner] });
   await publish();
-  await move([flask], 2);
+  await move([flask]);
   await publish();
   const good = await copyOf(store);
   const client = await StoreClient.pin(fixture);
@@ -56,7 +39,7 @@ it('after a theft of claimed’s keys, its list is what the good state knows; wh
   await fixture.upload('click', '6.6');
   await signProject(fixture, 'click', { owners: [thief] });
   await publish();
-  await move([click, flask], 3);
+  await move([click, flask]);
   await fixture.upload('flask', '2.0');
   await signProject(fixture, 'flask', { owners: [owner] });
   await publish();
@@ -67,7 +50,7 @@ it('after a theft of claimed’s keys, its list is what the good state knows; wh
   const fresh = () => ({ signers: [newSigner()], threshold: 1 });
   const parties = { ...offline, targets: fresh(), claimed: fresh(), bins: fresh() };
   const roles = await signOffline(parties, [online.key], { version: 2, now, bins: 4 });
-  const claimed = await claimedList([flask], 4, parties.claimed.signers);
+  const claimed = (await signClaimed([flask], parties.claimed, { version: 4, now })).get('claimed')!;
   const report = await recoverIndex({
     db,
     store,
