@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { blake2b } from 'hash-wasm';
@@ -70,6 +71,18 @@ export async function formFields(distribution: Distribution): Promise<[string, s
 
 export function contentPart({ filename, bytes }: Distribution): FilePart {
   return { name: 'content', filename, bytes };
+}
+
+/** A form for the file with all digests right, but other fields as given; undefined leaves one out. */
+export async function uploadForm(
+  distribution: Distribution,
+  changes: Readonly<Record<string, string | undefined>> = {},
+): Promise<(Field | FilePart)[]> {
+  const kept: Field[] = (await formFields(distribution)).filter(([name]) => !(name in changes));
+  const changed = Object.entries(changes).flatMap(([name, value]): Field[] =>
+    value === undefined ? [] : [[name, value]],
+  );
+  return [...kept, ...changed, contentPart(distribution)];
 }
 
 /** A publisher in this thread, driven by wake-ups; can be held back. */
@@ -236,6 +249,19 @@ export class ServerFixture {
 
   async upload(distribution: Distribution, headers: Record<string, string> = {}): Promise<Answer> {
     return this.post([...(await formFields(distribution)), contentPart(distribution)], headers);
+  }
+
+  /** Sends the pieces as they are and returns all that came back until the server closed. */
+  talk(pieces: readonly (string | Buffer)[]): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.server.port, '127.0.0.1');
+      const chunks: Buffer[] = [];
+      socket
+        .on('data', (chunk) => chunks.push(chunk))
+        .on('error', reject)
+        .on('close', () => resolve(Buffer.concat(chunks).toString()));
+      for (const piece of pieces) socket.write(piece);
+    });
   }
 
   /** The keys of all objects and the names of all temporary files: empty differences prove that nothing was left behind. */

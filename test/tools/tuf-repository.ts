@@ -11,11 +11,14 @@ import {
   sha256,
 } from '../../src/tuf/index.ts';
 import type { Root, Signed, Signer } from '../../src/tuf/index.ts';
+import { TrustedMetadataSet } from '../../src/tuf/trusted-metadata-set.ts';
 import { generateSigner, rootOf, signedBytes } from './tuf-signers.ts';
 import type { TestSigner } from './tuf-signers.ts';
 
 /** The moment in which the tests of the client workflow play. */
 export const NOW = new Date('2026-06-01T12:00:00Z');
+/** What ended then is over. */
+export const PAST = new Date('2026-06-01T11:59:59Z');
 const EXPIRES = new Date('2026-07-01T00:00:00Z');
 
 /** A small repository of models: change the models, then ask for their signed bytes. */
@@ -60,6 +63,56 @@ export class TestRepository {
   /** The model's bytes, signed by the role of its type unless other signers are named. */
   bytes(signed: Signed, ...signers: readonly Signer[]): Promise<Uint8Array> {
     return signedBytes(signed, signers.length === 0 ? [this.signers[signed.type]] : signers);
+  }
+}
+
+/** A client of a small repository, which takes its roles one by one as the test says. */
+export class RoleSession {
+  readonly repository = new TestRepository();
+  set!: TrustedMetadataSet;
+
+  static async start(): Promise<RoleSession> {
+    const session = new RoleSession();
+    await session.start();
+    return session;
+  }
+
+  /** Anew, from the repository's root. */
+  async start(options: Partial<Parameters<typeof TrustedMetadataSet.create>[1]> = {}): Promise<void> {
+    const { repository } = this;
+    const root = await repository.bytes(repository.root);
+    this.set = await TrustedMetadataSet.create(root, { referenceTime: NOW, ...options });
+  }
+
+  async timestamp(changes = {}) {
+    const { repository } = this;
+    return this.set.updateTimestamp(await repository.bytes(repository.timestamp.with(changes)));
+  }
+
+  async snapshot(changes = {}, options = {}) {
+    const { repository } = this;
+    return this.set.updateSnapshot(await repository.bytes(repository.snapshot.with(changes)), options);
+  }
+
+  async targets(changes = {}) {
+    const { repository } = this;
+    return this.set.updateTargets(await repository.bytes(repository.targets.with(changes)));
+  }
+
+  async upToSnapshot(): Promise<void> {
+    await this.timestamp();
+    await this.snapshot();
+  }
+
+  async upToTargets(): Promise<void> {
+    await this.upToSnapshot();
+    await this.targets();
+  }
+
+  async delegated(role: string, delegator: string, ...signers: readonly Signer[]) {
+    const { repository } = this;
+    const bytes = await repository.bytes(repository.delegated, ...signers);
+    return this.set.updateDelegatedTargets(bytes, role, delegator);
   }
 }
 
