@@ -2,13 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isLoopback, parseIndexUrl } from '../proxy/index-url.ts';
+import { userRootCertificates } from '../proxy/intercept/root-certificates.ts';
 import { netrcAuthorization } from '../proxy/netrc.ts';
 import { cacheFolder, stateFolder, TrustStore, type TrustedIndex } from '../proxy/trust-store.ts';
 import { VerifiedFiles } from '../proxy/verified-files.ts';
 import { VerifiedIndex, type SessionUpdater } from '../proxy/verified-index.ts';
 import { downloadFailed } from '../updater/errors.ts';
 import type { Fetcher } from '../updater/fetcher.ts';
-import { HttpFetcher } from '../updater/http-fetcher.ts';
+import { HttpFetcher, type HttpFetcherOptions } from '../updater/http-fetcher.ts';
 import { MetadataMemory } from '../updater/metadata-memory.ts';
 import { Updater } from '../updater/updater.ts';
 import { ProgressLine } from './progress-line.ts';
@@ -32,22 +33,40 @@ export interface OpenFetcher extends Fetcher {
 }
 
 /**
- * A fetcher for an index: through the user's own HTTP proxy, except to this machine. With the credentials that her netrc has for the
- * host, sent to the index's own origin only, and never unencrypted to another machine.
+ * A fetcher for an index: through the user's own HTTP proxy, except to this machine, and with the certificate authorities she has other
+ * tools trust. With the credentials that her netrc has for the host, sent to the index's own origin only, and never unencrypted
+ * to another machine.
  */
 export function openFetcher(indexUrl: string): OpenFetcher {
   const { hostname, origin, protocol } = new URL(indexUrl);
   const isHere = isLoopback(hostname);
   const settings = { userAgent: 'rind', useEnvironmentProxy: !isHere };
-  const plain = new HttpFetcher(settings);
+  const plain = protocol === 'https:' ? secureFetcher(settings) : new HttpFetcher(settings);
   const authorization =
     protocol === 'https:' || isHere ? netrcAuthorization(indexUrl, process.env, homedir()) : undefined;
   if (authorization === undefined) return plain;
-  const known = new HttpFetcher({ ...settings, headers: { authorization } });
+  const known = { ...settings, headers: { authorization } };
+  const trusted = protocol === 'https:' ? secureFetcher(known) : new HttpFetcher(known);
   return {
-    fetch: (url, options) => (isOf(origin, url) ? known : plain).fetch(url, options),
+    fetch: (url, options) => (isOf(origin, url) ? trusted : plain).fetch(url, options),
     close: async () => {
-      await Promise.all([known.close(), plain.close()]);
+      await Promise.all([trusted.close(), plain.close()]);
+    },
+  };
+}
+
+/** The user's authorities are read with the first request. */
+function secureFetcher(settings: HttpFetcherOptions): OpenFetcher {
+  let opened: Promise<HttpFetcher> | undefined;
+  const open = async (): Promise<HttpFetcher> =>
+    new HttpFetcher({ ...settings, certificateAuthorities: await userRootCertificates(process.env) });
+  return {
+    async *fetch(url, options) {
+      opened ??= open();
+      yield* (await opened).fetch(url, options);
+    },
+    close: async () => {
+      await (await opened)?.close();
     },
   };
 }

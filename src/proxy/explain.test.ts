@@ -70,6 +70,17 @@ describe('explain', () => {
     expect([tampered.subject, tampered.what]).toEqual([context.subject, 'It has 3 bytes.']);
   });
 
+  it.each([
+    ['SELF_SIGNED_CERT_IN_CHAIN', /no authority trusted here vouches for.*SSL_CERT_FILE/],
+    ['CERT_HAS_EXPIRED', /a certificate that has expired/],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', /a certificate that is for another host/],
+    ['ECONNREFUSED', /^x\.$/],
+  ])('says what is wrong with the certificate of the server (%s)', (code, sentence) => {
+    const cause = Object.assign(new Error(code), { code });
+    const { what } = explain(new DownloadError('x', { url, code: 'CONNECTION_FAILED', cause }), context);
+    expect(what).toMatch(sentence);
+  });
+
   it('lets no text from outside break out of a line, a header or a URL', () => {
     const verdict = explain(new MalformedMetadataError('a\r\nX: y\u0000\u001b[31m \u{1f4a3}'.repeat(200)), {
       ...context,

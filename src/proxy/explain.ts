@@ -75,10 +75,26 @@ function sentenceOf(error: unknown, code: VerdictCode, context: VerdictContext):
   if (error instanceof DownloadHttpError && error.statusCode === 404 && isTimestamp(error.url)) {
     return `${context.index} has no signed metadata: there is nothing at metadata/timestamp.json`;
   }
+  const certificate = certificateSentence(error);
+  if (certificate !== undefined) return certificate;
   // The subject stands in the line above already.
   const prefix = `${error instanceof RepositoryError ? error.path : undefined}: `;
   return message.startsWith(prefix) ? `It ${message.slice(prefix.length)}` : message;
 }
+
+/** Where a connection failed because of who answered, not because nobody did. */
+function certificateSentence(error: unknown): string | undefined {
+  if (!(error instanceof DownloadError) || error.code !== 'CONNECTION_FAILED') return undefined;
+  const { code = '' } = (error.cause ?? {}) as { readonly code?: string };
+  if (!CERTIFICATE_CODE.test(code)) return undefined;
+  const server = `The server at ${error.url ?? 'that address'} shows a certificate`;
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `${server} that is for another host (${code})`;
+  if (code === 'CERT_HAS_EXPIRED') return `${server} that has expired (${code})`;
+  return `${server} that no authority trusted here vouches for (${code}); SSL_CERT_FILE names authorities of your own`;
+}
+
+const CERTIFICATE_CODE =
+  /^(?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|INVALID_(?:CA|PURPOSE)$|PATH_LENGTH_|PERMITTED_|HOSTNAME_)/;
 
 function utcMinute(moment: Date): string {
   return `${moment.toISOString().slice(0, 16).replace('T', ' ')} UTC`;

@@ -1,3 +1,4 @@
+import type { SecureContext } from 'node:tls';
 import { createGunzip } from 'node:zlib';
 import type { Agent as AgentType, Dispatcher } from 'undici';
 import request from 'undici/lib/api/api-request.js';
@@ -117,23 +118,40 @@ function createDispatcher(
   options: HttpFetcherOptions,
   limits: DownloadLimits,
 ): Dispatcher | Promise<Dispatcher> {
-  const settings: AgentType.Options = {
-    connections: 16,
-    headersTimeout: limits.idleTimeout,
-    bodyTimeout: limits.idleTimeout,
-    connect: {
-      timeout: Math.min(limits.idleTimeout, 30_000),
-      ...(options.certificateAuthorities === undefined ? {} : { ca: options.certificateAuthorities }),
-    },
-  };
-  if (options.useEnvironmentProxy !== true || !namesProxy(process.env)) {
-    return new Agent(settings);
-  }
-  // The agent for proxies works in the whole of undici only.
-  const agent = import('./whole-undici.ts').then(({ EnvHttpProxyAgent }) => new EnvHttpProxyAgent(settings));
+  const usesProxy = options.useEnvironmentProxy === true && namesProxy(process.env);
+  const { certificateAuthorities } = options;
+  if (!usesProxy && certificateAuthorities === undefined) return new Agent(settingsOf(limits, {}));
+  const agent = laterDispatcher(limits, usesProxy, certificateAuthorities);
   // A proxy that is no URL is the error of each request.
   agent.catch(() => undefined);
   return agent;
+}
+
+async function laterDispatcher(
+  limits: DownloadLimits,
+  usesProxy: boolean,
+  ca: string | undefined,
+): Promise<Dispatcher> {
+  // One context for all connections: to read all authorities takes as long as a handshake.
+  const tls =
+    ca === undefined ? {} : { secureContext: (await import('node:tls')).createSecureContext({ ca }) };
+  const settings = settingsOf(limits, tls);
+  if (!usesProxy) return new Agent(settings);
+  // The agent for proxies works in the whole of undici only.
+  const { EnvHttpProxyAgent } = await import('./whole-undici.ts');
+  return new EnvHttpProxyAgent({ ...settings, requestTls: tls, proxyTls: tls });
+}
+
+function settingsOf(
+  limits: DownloadLimits,
+  tls: { readonly secureContext?: SecureContext },
+): AgentType.Options {
+  return {
+    connections: 16,
+    headersTimeout: limits.idleTimeout,
+    bodyTimeout: limits.idleTimeout,
+    connect: { timeout: Math.min(limits.idleTimeout, 30_000), ...tls },
+  };
 }
 
 /** Windows alone does not tell the cases of names apart. */

@@ -1,5 +1,6 @@
 import type { VerdictCode } from '../../src/proxy/verdict.ts';
 import type { Key } from '../../src/tuf/key.ts';
+import type { Shown } from './malicious-mirror.ts';
 import type { Scene } from './scene.ts';
 import type { World } from './world.ts';
 
@@ -57,6 +58,17 @@ export interface AttackCase {
   readonly isBelieved?: boolean;
   /** The client never looks at what was changed. */
   readonly isUnseen?: boolean;
+  /** The index is reached over https; while the attack lasts, its server shows this certificate. */
+  readonly certificate?: (world: World) => Shown;
+  /** The index is reached over https. */
+  readonly isSecure?: boolean;
+  /**
+   * What the mirror showed before to an installer that was started by itself in the same home and has its caches; the installer
+   * has to be a real one.
+   */
+  readonly earlier?: (scene: Scene, world: World) => void | Promise<void>;
+  /** It was started by `rind run` with verification switched off. */
+  readonly wasUnverified?: boolean;
   /** Sets up the attack in a scene that shows the newest state. */
   readonly attack: (scene: Scene, world: World) => void | Promise<void>;
   /** The benign twin: the same kind of thing done by an honest index. Without it, the newest state as it is. */

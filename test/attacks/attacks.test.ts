@@ -28,7 +28,9 @@ it('is a matrix of at least eighty attacks, each with a verdict of its own and a
 });
 
 // The client in this process, asked as pip asks; `npm run attacks` does the same with programs and real installers.
-const near = allCases.filter(({ call, isLong }) => call === undefined && isLong !== true);
+const near = allCases.filter(
+  ({ call, earlier, isLong }) => call === undefined && earlier === undefined && isLong !== true,
+);
 
 describe.concurrent.each(['rind run', 'rind proxy'] as const)('a malicious mirror, through %s', (road) => {
   it.each(near.map((each) => [each.id, each] as const))('%s', async (_, attackCase) => {
@@ -54,7 +56,16 @@ const far: readonly (readonly [ToolName, Road, string])[] = [
   ['uv', 'rind proxy', 'wheel-bit'],
   ['poetry', 'rind proxy', 'page-bit'],
   ['pdm', 'rind proxy', 'page-bit'],
+  ['pip', 'rind run', 'https-mirror-certificate'],
+  ['pip', 'rind run', 'poisoned-installer-cache'],
+  ['uv', 'rind run', 'poisoned-installer-cache'],
 ];
+/** With their benign twins here too, since no other test has them. */
+const TWINS: ReadonlySet<string> = new Set([
+  'pip extra-index',
+  'pip https-mirror-certificate',
+  'uv poisoned-installer-cache',
+]);
 
 describe.concurrent('a malicious mirror in front of real installers', () => {
   const tools = whenAvailable(() => Tools.find());
@@ -64,7 +75,7 @@ describe.concurrent('a malicious mirror in front of real installers', () => {
     expect(attackCase).toBeDefined();
     const { expected, wanted = 'wheely' } = attackCase!;
     // The twins run with the client in this process, above; these with what the installer was asked for otherwise.
-    const withTwin = attackCase!.call !== undefined && id === 'extra-index';
+    const withTwin = TWINS.has(`${tool} ${id}`);
     const { attack, twin } = await runFar(world, tools.value, attackCase!, { tool, road, withTwin });
     expect(deviation(expected, wanted, attack), attack.finished.output).toBeUndefined();
     if (expected.verdict === 'rejected') expect(attack.finished.code).not.toBe(0);

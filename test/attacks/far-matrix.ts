@@ -5,10 +5,12 @@ import { killProcess, run, startProcess, type Finished } from '../tools/process.
 import { rindMain } from '../tools/rind-program.ts';
 import type { AttackCase } from './attack-case.ts';
 import type { Outcome, Road } from './near-client.ts';
-import { twinProject } from './near-matrix.ts';
+import { requireSilence, twinProject } from './near-matrix.ts';
 import type { Scene } from './scene.ts';
 import { installedBelow, type Errand, type ToolName, type Tools } from './tools.ts';
 import type { World } from './world.ts';
+
+const HATCH = '--unsafely-disable-package-verification';
 
 export type FarRoad = Road | 'plain';
 
@@ -32,6 +34,7 @@ export interface FarOptions {
 }
 
 let runs = 0;
+let projects = 0;
 
 /** Runs one case with the built program and a real installer, each in a process and a home of its own. */
 export async function runFar(
@@ -40,49 +43,84 @@ export async function runFar(
   attackCase: AttackCase,
   { tool, road, withTwin = true, withSecond = false }: FarOptions,
 ): Promise<FarResult> {
-  const { wanted = 'wheely', before = 'old', readsHtml } = attackCase;
+  const { wanted = 'wheely', before = 'old', readsHtml, earlier } = attackCase;
   runs += 1;
-  const scene = world.mirror.open(`far-${runs}`, world.new);
+  const mirror = await world.mirrorFor(attackCase);
+  const scene = mirror.open(`far-${runs}`, world.new);
   const home = await mkdtemp(join(world.folder, 'far-'));
-  const user = new FarUser(tools, scene, home, road, tool);
+  const variables = mirror === world.mirror ? {} : { SSL_CERT_FILE: world.authorities.path };
+  const user = new FarUser({ tools, scene, home, road, tool, variables });
   try {
     if (road !== 'plain') await user.trust(world, before);
+    if (earlier !== undefined) await user.beFooled(world, attackCase);
     scene.show(world.new);
     await attackCase.attack(scene, world);
+    mirror.present(attackCase.certificate?.(world));
     const call = attackCase.call?.(scene, world);
     const errand = {
       ...(call === undefined ? {} : { call }),
       ...(readsHtml === undefined ? {} : { readsHtml }),
       ...(withSecond ? { secondUrl: `${scene.strangerUrl}simple/` } : {}),
+      keepsCache: earlier !== undefined,
     };
     const attack = await user.install(wanted, errand);
     const { isStruck } = scene;
+    requireSilence(attackCase, scene);
     if (!withTwin) return { attack, twin: undefined, isStruck };
+    mirror.present();
+    if (earlier !== undefined) await user.fillCaches(world);
     scene.show(world.new);
     await attackCase.twin?.(scene, world);
     const isBelieved = attackCase.expected.verdict === 'bounded' && attackCase.twin === undefined;
     if (road !== 'plain' && (isBelieved || attackCase.isBelieved === true)) await user.forget();
-    return { attack, twin: await user.install(twinProject(attackCase), {}), isStruck };
+    const twin = await user.install(twinProject(attackCase), { keepsCache: earlier !== undefined });
+    return { attack, twin, isStruck };
   } finally {
+    if (mirror !== world.mirror) await mirror.close();
     await rm(home, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
+interface FarUserOptions {
+  readonly tools: Tools;
+  readonly scene: Scene;
+  readonly home: string;
+  readonly road: FarRoad;
+  readonly tool: ToolName;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
 /** One user on one machine, with an installer and one of the roads. */
 class FarUser {
+  readonly #options: FarUserOptions;
   readonly #tools: Tools;
   readonly #scene: Scene;
   readonly #home: string;
   readonly #road: FarRoad;
-  readonly #tool: ToolName;
-  #installs = 0;
 
-  constructor(tools: Tools, scene: Scene, home: string, road: FarRoad, tool: ToolName) {
-    this.#tools = tools;
-    this.#scene = scene;
-    this.#home = home;
-    this.#road = road;
-    this.#tool = tool;
+  constructor(options: FarUserOptions) {
+    this.#options = options;
+    this.#tools = options.tools;
+    this.#scene = options.scene;
+    this.#home = options.home;
+    this.#road = options.road;
+  }
+
+  /** An installer of this user meets the attacker while nobody verifies, and its caches are filled. */
+  async beFooled(world: World, { earlier, wanted = 'wheely', wasUnverified }: AttackCase): Promise<void> {
+    this.#scene.show(world.new);
+    await earlier?.(this.#scene, world);
+    const isHatch = wasUnverified === true && this.#road === 'rind run';
+    const plain = new FarUser({ ...this.#options, road: isHatch ? 'rind run' : 'plain' });
+    const { installed, detail } = await plain.install(wanted, { keepsCache: true, isUnverified: isHatch });
+    if (installed.join() !== `${wanted} of the attacker`) throw new Error(`nobody was fooled: ${detail}`);
+  }
+
+  /** The caches hold what was installed by itself from an honest mirror, and nothing else. */
+  async fillCaches(world: World): Promise<void> {
+    this.#scene.show(world.new);
+    await rm(join(this.#home, '.cache'), { recursive: true, force: true });
+    await new FarUser({ ...this.#options, road: 'plain' }).install('wheely', { keepsCache: true });
   }
 
   async trust(world: World, before: 'nothing' | 'old' | 'new'): Promise<void> {
@@ -100,13 +138,19 @@ class FarUser {
     }
   }
 
-  async install(wanted: string, more: Omit<Errand, 'folder' | 'indexUrl' | 'wanted'>): Promise<FarOutcome> {
-    this.#installs += 1;
-    const folder = join(this.#home, `project-${this.#installs}`);
+  async install(
+    wanted: string,
+    {
+      isUnverified = false,
+      ...more
+    }: Omit<Errand, 'folder' | 'indexUrl' | 'wanted'> & { isUnverified?: boolean },
+  ): Promise<FarOutcome> {
+    projects += 1;
+    const folder = join(this.#home, `project-${projects}`);
     await mkdir(folder);
     if (this.#road !== 'rind proxy') {
       return this.#outcome(
-        await this.#run({ folder, indexUrl: `${this.#scene.url}simple/`, wanted, ...more }),
+        await this.#run({ folder, indexUrl: `${this.#scene.url}simple/`, wanted, ...more }, isUnverified),
         folder,
         '',
       );
@@ -120,12 +164,12 @@ class FarUser {
     }
   }
 
-  async #run(errand: Errand): Promise<Finished> {
-    const { command, args, env } = await this.#tools.prepare(this.#tool, errand);
+  async #run(errand: Errand, isUnverified = false): Promise<Finished> {
+    const { command, args, env } = await this.#tools.prepare(this.#options.tool, errand);
     const { folder } = errand;
     const [program, ...all] =
       this.#road === 'rind run'
-        ? [process.execPath, rindMain, 'run', '--', command, ...args]
+        ? [process.execPath, rindMain, 'run', ...(isUnverified ? [HATCH] : []), '--', command, ...args]
         : [command, ...args];
     return run(program ?? command, all, { cwd: folder, env: this.#environment(env), timeout: 240_000 });
   }
@@ -135,7 +179,7 @@ class FarUser {
   }
 
   #environment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-    return this.#tools.environment(this.#home, extra);
+    return this.#tools.environment(this.#home, { ...this.#options.variables, ...extra });
   }
 
   async #outcome(finished: Finished, folder: string, said: string): Promise<FarOutcome> {

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createSecureServer } from 'node:https';
+import { createServer as createSecureServer, Server as SecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { plainPath, Scene } from './scene.ts';
 
@@ -11,6 +11,9 @@ export interface ServerIdentity {
   readonly cert: string;
 }
 
+/** What a server of https shows whoever connects: a certificate, or that it does not speak TLS at all. */
+export type Shown = ServerIdentity | 'clear text';
+
 /**
  * A mirror of the real index, with a scene of its own below every prefix, and beside it a second origin of whoever holds
  * the mirror: `<prefix>/simple/…` there is an index nobody trusts, with a higher version of everything.
@@ -18,14 +21,16 @@ export interface ServerIdentity {
 export class MaliciousMirror {
   readonly #server: Server;
   readonly #stranger: Server;
-  readonly #isSecure: boolean;
+  readonly #identity: ServerIdentity | undefined;
+  /** Instead of {@link #identity}. */
+  #shown: Shown | undefined;
   readonly #scenes = new Map<string, Scene>();
   /** What the stranger serves for `<scene>/<path>`. */
   readonly #strangerFiles: ReadonlyMap<string, Uint8Array>;
 
   private constructor(strangerFiles: ReadonlyMap<string, Uint8Array>, identity: ServerIdentity | undefined) {
     this.#strangerFiles = strangerFiles;
-    this.#isSecure = identity !== undefined;
+    this.#identity = identity;
     const listener = (request: IncomingMessage, response: ServerResponse): void =>
       this.#answer(request, response);
     this.#server = identity === undefined ? createServer(listener) : createSecureServer(identity, listener);
@@ -34,6 +39,21 @@ export class MaliciousMirror {
       server.keepAliveTimeout = 60_000;
       server.on('connection', (socket: Socket) => socket.on('error', () => socket.destroy()));
     }
+    this.#server.prependListener('connection', (socket: Socket) => this.#meet(socket));
+  }
+
+  /** Shows this to every new connection; without anything, the right certificate again. */
+  present(shown?: Shown): void {
+    this.#shown = shown;
+    const identity = shown === undefined || shown === 'clear text' ? this.#identity : shown;
+    if (identity !== undefined && this.#server instanceof SecureServer)
+      this.#server.setSecureContext(identity);
+  }
+
+  #meet(socket: Socket): void {
+    if (this.#shown === undefined) return;
+    for (const scene of this.#scenes.values()) scene.isStruck = true;
+    if (this.#shown === 'clear text') socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
   }
 
   /** @param strangerFiles what the other origin has, by path below its scene's prefix */
@@ -50,7 +70,7 @@ export class MaliciousMirror {
 
   /** A new scene that shows this state as it is. */
   open(name: string, state: ReadonlyMap<string, Uint8Array>): Scene {
-    const scheme = this.#isSecure ? 'https' : 'http';
+    const scheme = this.#identity === undefined ? 'http' : 'https';
     const scene = new Scene(
       `${scheme}://127.0.0.1:${portOf(this.#server)}/${name}/`,
       `http://127.0.0.1:${portOf(this.#stranger)}/${name}/`,

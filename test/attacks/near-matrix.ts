@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttackCase, Expected } from './attack-case.ts';
 import { NearClient, type Outcome, type Road } from './near-client.ts';
+import type { Scene } from './scene.ts';
 import type { World } from './world.ts';
 
 /** What the newest state of the index gives for each project. */
@@ -53,12 +54,14 @@ export async function runNear(
   const { id, wanted = 'wheely', before = 'old', clock, patience, readsHtml } = attackCase;
   await mkdir(folder, { recursive: true });
   const state = await mkdtemp(join(folder, `${id}-`));
-  const scene = world.mirror.open(`${road === 'rind run' ? 'run' : 'proxy'}-${id}`, world.new);
+  const mirror = await world.mirrorFor(attackCase);
+  const scene = mirror.open(`${road === 'rind run' ? 'run' : 'proxy'}-${id}`, world.new);
   const options = {
     url: scene.url,
     root: world.root,
     folder: state,
     known: world.known,
+    certificateAuthorities: world.authorities.pem,
     ...(readsHtml === undefined ? {} : { readsHtml }),
   };
   try {
@@ -66,6 +69,7 @@ export async function runNear(
       await cp(await world.seen(before), join(state, 'metadata'), { recursive: true });
     scene.show(world.new);
     await attackCase.attack(scene, world);
+    mirror.present(attackCase.certificate?.(world));
     const attacked = new NearClient({
       ...options,
       ...(clock === undefined ? {} : { clock }),
@@ -73,6 +77,8 @@ export async function runNear(
     });
     const attack = await attacked.install(wanted, road);
     const { isStruck } = scene;
+    requireSilence(attackCase, scene);
+    mirror.present();
     scene.show(world.new);
     // What stolen keys have signed stays where it is believed: such a client starts again, unless the twin is its recovery.
     const isBelieved = attackCase.expected.verdict === 'bounded' && attackCase.twin === undefined;
@@ -81,6 +87,13 @@ export async function runNear(
     const twin = await new NearClient(options).install(twinProject(attackCase), road);
     return { attack, twin, isStruck };
   } finally {
+    if (mirror !== world.mirror) await mirror.close();
     await rm(state, { recursive: true, force: true });
   }
+}
+
+/** Nobody tells a server with a wrong certificate even what she wants. */
+export function requireSilence({ certificate }: AttackCase, { asked }: Scene): void {
+  if (certificate !== undefined && asked.length > 0)
+    throw new Error(`the server with a wrong certificate was asked for ${asked.join(', ')}`);
 }

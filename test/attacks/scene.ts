@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** Answers in place of the mirror; returns false when it leaves the answer to the mirror. */
-export type Trick = (request: IncomingMessage, response: ServerResponse) => boolean;
+export type Trick = (request: IncomingMessage, response: ServerResponse, path: string) => boolean;
 
 const HASH = /^(?:[0-9a-f]{64}\.)/;
 
@@ -74,7 +74,7 @@ export class Scene {
   /** @returns whether a trick has answered */
   plays(path: string, request: IncomingMessage, response: ServerResponse): boolean {
     for (const { path: pattern, trick, isAttack } of this.#tricks) {
-      if (!pattern.test(path) || !trick(request, response)) continue;
+      if (!pattern.test(path) || !trick(request, response, path)) continue;
       if (isAttack) this.isStruck = true;
       return true;
     }

@@ -20,6 +20,8 @@ export interface Errand {
   readonly call?: Call;
   /** An installer that reads HTML pages. */
   readonly readsHtml?: boolean;
+  /** The installer reads and fills its caches, as it does when nothing is said. */
+  readonly keepsCache?: boolean;
 }
 
 /** A command line of a real installer. */
@@ -103,7 +105,7 @@ export class Tools {
   }
 
   #pip(
-    { wanted, call, readsHtml, secondUrl, indexUrl }: Errand,
+    { wanted, call, readsHtml, secondUrl, indexUrl, keepsCache }: Errand,
     given: Readonly<Record<string, string>>,
   ): ToolCommand {
     const named = call?.isNamed === false ? [] : [wanted];
@@ -112,7 +114,7 @@ export class Tools {
       'install',
       '--target',
       'target',
-      '--no-cache-dir',
+      ...(keepsCache === true ? [] : ['--no-cache-dir']),
       '--no-compile',
       ...(call?.args ?? []),
       ...second,
@@ -129,7 +131,7 @@ export class Tools {
 }
 
 function uv(
-  { wanted, secondUrl, indexUrl, call }: Errand,
+  { wanted, secondUrl, indexUrl, call, keepsCache }: Errand,
   given: Readonly<Record<string, string>>,
 ): ToolCommand {
   const second = secondUrl === undefined ? [] : ['--index', secondUrl];
@@ -138,7 +140,7 @@ function uv(
     'install',
     '--target',
     'target',
-    '--no-cache',
+    ...(keepsCache === true ? [] : ['--no-cache']),
     ...(call?.args ?? []),
     ...second,
     wanted,

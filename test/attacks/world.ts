@@ -6,11 +6,14 @@ import { RunAuthority } from '../../src/proxy/intercept/run-authority.ts';
 import { makeSdist, makeWheel, type Distribution } from '../tools/distribution.ts';
 import { buildRind, rind, RindServer } from '../tools/rind-program.ts';
 import { Uploader } from '../tools/upload.ts';
-import type { HeldKey } from './attack-case.ts';
+import type { AttackCase, HeldKey } from './attack-case.ts';
 import { sha256 } from './forgery.ts';
-import { MaliciousMirror, type ServerIdentity } from './malicious-mirror.ts';
+import { MaliciousMirror } from './malicious-mirror.ts';
 import { NearClient } from './near-client.ts';
 import { plainPath } from './scene.ts';
+
+const HERE = '127.0.0.1';
+const DAY = 86_400_000;
 
 export type State = ReadonlyMap<string, Uint8Array>;
 
@@ -37,13 +40,16 @@ export class World {
   readonly evilHash: string;
   /** What the file with this sha256 is, of those that the index has. */
   readonly known: ReadonlyMap<string, string>;
-  /** PEM file of the authority of the https mirrors. */
-  readonly authorityPath: string;
+  /** The authority that users of the https mirrors trust. It speaks for this machine and for a host of the attacker. */
   readonly authority: RunAuthority;
+  /** Another one that they trust, and whose time is over. */
+  readonly pastAuthority: RunAuthority;
+  /** Both, PEM, and the file they are in. */
+  readonly authorities: { readonly pem: string; readonly path: string };
   readonly folder: string;
   readonly #seen = new Map<'old' | 'new', Promise<string>>();
 
-  private constructor(parts: Omit<World, 'close' | 'secureMirror' | 'seen'>) {
+  private constructor(parts: Omit<World, 'close' | 'mirrorFor' | 'seen'>) {
     this.mirror = parts.mirror;
     this.old = parts.old;
     this.new = parts.new;
@@ -55,8 +61,9 @@ export class World {
     this.evil = parts.evil;
     this.evilHash = parts.evilHash;
     this.known = parts.known;
-    this.authorityPath = parts.authorityPath;
     this.authority = parts.authority;
+    this.pastAuthority = parts.pastAuthority;
+    this.authorities = parts.authorities;
     this.folder = parts.folder;
   }
 
@@ -66,10 +73,14 @@ export class World {
       makeIndex(join(folder, 'index')),
       makeIndex(join(folder, 'foreign'), ['wheely']),
     ]);
-    const authority = new RunAuthority(['127.0.0.1']);
+    const authority = new RunAuthority([HERE, 'attacker.example']);
+    const pastAuthority = new RunAuthority([HERE], new Date(Date.now() - 30 * DAY));
     const evil = makeWheel({ name: 'wheely', version: '2.0', build: 'of the attacker', padding: 4_000 });
-    const authorityPath = join(folder, 'authority.pem');
-    await writeFile(authorityPath, authority.certificate);
+    const authorities = {
+      pem: authority.certificate + pastAuthority.certificate,
+      path: join(folder, 'ca.pem'),
+    };
+    await writeFile(authorities.path, authorities.pem);
     return new World({
       ...real,
       foreign: foreign.new,
@@ -78,14 +89,16 @@ export class World {
       evil,
       evilHash: sha256(evil.bytes),
       authority,
-      authorityPath,
+      pastAuthority,
+      authorities,
       folder,
     });
   }
 
-  /** A mirror of its own over https, so that its certificate can be changed. */
-  secureMirror(identity: ServerIdentity): Promise<MaliciousMirror> {
-    return MaliciousMirror.start(strangerFiles(), identity);
+  /** The mirror of a case: one over https is its own, so that its certificate can be changed, and has to be closed. */
+  async mirrorFor({ isSecure, certificate }: AttackCase): Promise<MaliciousMirror> {
+    if (isSecure !== true && certificate === undefined) return this.mirror;
+    return MaliciousMirror.start(strangerFiles(), this.authority.issue(HERE));
   }
 
   /** The folder of metadata of a client that has installed something from this state; to be copied. */

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { createSecureContext } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import { authorityOf } from './intercepted-place.ts';
-import { upstreamProxyFor } from './upstream-proxy.ts';
+import { userRootCertificates } from './root-certificates.ts';
+import { upstreamProxyFor, type UpstreamProxy } from './upstream-proxy.ts';
 
 /** Of a connection, or said to a proxy: never handed on (RFC 9110, 7.6.1). */
 const HOP_BY_HOP = new Set([
@@ -24,7 +26,7 @@ const IDLE = 60_000;
 /** Hands requests on as they are, and answers as they come: nothing here is verified. */
 export class Forwarder {
   readonly #environment: NodeJS.ProcessEnv;
-  readonly #dispatchers = new Map<string, Dispatcher>();
+  readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
 
   constructor(environment: NodeJS.ProcessEnv) {
     this.#environment = environment;
@@ -39,7 +41,7 @@ export class Forwarder {
       method: (request.method ?? 'GET') as Dispatcher.HttpMethod,
       headers: endToEnd(request.headers),
       body: hasBody ? request : null,
-      dispatcher: this.#dispatcherFor(new URL(url), undici),
+      dispatcher: await this.#dispatcherFor(new URL(url), undici),
       headersTimeout: IDLE,
       bodyTimeout: IDLE,
     });
@@ -48,24 +50,35 @@ export class Forwarder {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
+    await Promise.all(
+      [...this.#dispatchers.values()].map(async (dispatcher) => (await dispatcher).destroy()),
+    );
   }
 
-  #dispatcherFor(
-    url: URL,
-    { Agent, ProxyAgent }: typeof import('../../updater/whole-undici.ts'),
-  ): Dispatcher {
+  #dispatcherFor(url: URL, undici: typeof import('../../updater/whole-undici.ts')): Promise<Dispatcher> {
     const { hostname, port } = authorityOf(url);
     const protocol = url.protocol === 'https:' ? 'https:' : 'http:';
     const proxy = upstreamProxyFor(protocol, hostname, port, this.#environment);
-    const key = proxy?.url.href ?? '';
+    const key = `${protocol} ${proxy?.url.href ?? ''}`;
     const known = this.#dispatchers.get(key);
     if (known !== undefined) return known;
-    const token = proxy?.authorization === undefined ? {} : { token: proxy.authorization };
-    const dispatcher =
-      proxy === undefined ? new Agent() : new ProxyAgent({ uri: withoutCredentials(proxy.url), ...token });
+    const dispatcher = this.#open(protocol, proxy, undici);
     this.#dispatchers.set(key, dispatcher);
     return dispatcher;
+  }
+
+  async #open(
+    protocol: 'http:' | 'https:',
+    proxy: UpstreamProxy | undefined,
+    { Agent, ProxyAgent }: typeof import('../../updater/whole-undici.ts'),
+  ): Promise<Dispatcher> {
+    const tls =
+      protocol === 'https:'
+        ? { secureContext: createSecureContext({ ca: await userRootCertificates(this.#environment) }) }
+        : {};
+    if (proxy === undefined) return new Agent({ connect: tls });
+    const token = proxy.authorization === undefined ? {} : { token: proxy.authorization };
+    return new ProxyAgent({ uri: withoutCredentials(proxy.url), ...token, requestTls: tls, proxyTls: tls });
   }
 }
 

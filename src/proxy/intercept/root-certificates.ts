@@ -2,13 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 
 /** The variables by which people say which authorities count, for any tool. */
-const VARIABLES = [
-  'SSL_CERT_FILE',
-  'REQUESTS_CA_BUNDLE',
-  'PIP_CERT',
-  'CURL_CA_BUNDLE',
-  'NODE_EXTRA_CA_CERTS',
-];
+const VARIABLES = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'PIP_CERT', 'CURL_CA_BUNDLE'];
 
 /** Where systems keep theirs: Debian and Alpine, Fedora, older Fedora, SUSE, macOS and BSD. */
 const SYSTEM_FILES = [

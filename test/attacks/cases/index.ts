@@ -2,6 +2,7 @@ import type { AttackCase, AttackSection } from '../attack-case.ts';
 import { fileSections } from './files.ts';
 import { keySections } from './keys.ts';
 import { machineSections } from './machine.ts';
+import { secureSections } from './secure.ts';
 import { transportSections } from './transport.ts';
 import { versionSections } from './versions.ts';
 
@@ -11,6 +12,7 @@ export const sections: readonly AttackSection[] = [
   ...versionSections,
   ...keySections,
   ...transportSections,
+  ...secureSections,
   ...machineSections,
 ];
 
