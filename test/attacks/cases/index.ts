@@ -1,4 +1,5 @@
 import type { AttackCase, AttackSection } from '../attack-case.ts';
+import { delegationSections } from './delegations.ts';
 import { fileSections } from './files.ts';
 import { keySections } from './keys.ts';
 import { machineSections } from './machine.ts';
@@ -11,6 +12,7 @@ export const sections: readonly AttackSection[] = [
   ...fileSections,
   ...versionSections,
   ...keySections,
+  ...delegationSections,
   ...transportSections,
   ...secureSections,
   ...machineSections,

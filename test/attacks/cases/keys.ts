@@ -332,6 +332,17 @@ const roots: AttackSection = {
       },
     },
     {
+      id: 'root-expired-between',
+      isBelieved: true,
+      does: 'gives a next root that has expired, before one that has not',
+      expected: noEffect,
+      attack: async (scene, { keys }) => {
+        const forgery = new Forgery(scene);
+        await forgery.put('root', (signed) => (signed.expires = inDays(-1)), [keys.root]);
+        await forgery.put('root', (signed) => (signed.expires = inDays(300)), [keys.root]);
+      },
+    },
+    {
       id: 'root-wrong-type',
       does: 'gives the metadata of targets as root 2',
       expected: rejected('malformed'),

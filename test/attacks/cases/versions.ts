@@ -73,7 +73,6 @@ const rollback: AttackSection = {
     },
     {
       id: 'rollback-snapshot-signed',
-      isBelieved: true,
       does: 'with the online key: lists a lower snapshot version in a newer timestamp',
       expected: rejected('rollback'),
       before: 'new',
