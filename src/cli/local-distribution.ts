@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import type { RandomAccessReader } from '../pypi/archive.ts';
 import { validateCoreMetadata } from '../pypi/core-metadata-validation.ts';
 import type { CoreMetadata } from '../pypi/core-metadata.ts';
-import { readDistribution } from '../pypi/distribution.ts';
+import { metadataHolds, readDistribution } from '../pypi/distribution.ts';
 import { parseDistributionFilename, type DistributionFilename } from '../pypi/distribution-filename.ts';
 import type { PageFile } from '../pypi/simple.ts';
 
@@ -16,6 +16,8 @@ export interface LocalDistribution {
   readonly length: number;
   readonly sha256: string;
   readonly metadata: CoreMetadata;
+  /** Of the bytes of METADATA or PKG-INFO. */
+  readonly metadataSha256: string;
   /** What the page says of it. */
   readonly entry: PageFile;
 }
@@ -33,10 +35,12 @@ export async function readLocalDistribution(path: string, now: Date): Promise<Lo
     validateCoreMetadata(content.coreMetadata);
     const { size: length } = await handle.stat();
     const sha256 = await digestOf(path);
-    return { path, filename, length, sha256, metadata: content.coreMetadata, entry: entryOf() };
+    const { coreMetadata: metadata } = content;
+    const metadataSha256 = createHash('sha256').update(content.metadata).digest('hex');
+    return { path, filename, length, sha256, metadata, metadataSha256, entry: entryOf() };
 
     function entryOf(): PageFile {
-      const { requiresPython } = content.coreMetadata;
+      const { requiresPython } = metadata;
       return {
         filename: filename.filename,
         version: filename.version,
@@ -44,7 +48,7 @@ export async function readLocalDistribution(path: string, now: Date): Promise<Lo
         size: length,
         uploadTime: now.toISOString().replace('Z', '000Z'),
         ...(requiresPython === undefined ? {} : { requiresPython }),
-        coreMetadataSha256: createHash('sha256').update(content.metadata).digest('hex'),
+        ...(metadataHolds(filename.kind, metadata) ? { coreMetadataSha256: metadataSha256 } : {}),
       };
     }
   } finally {

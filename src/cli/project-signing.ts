@@ -191,10 +191,10 @@ export async function requireOwnMetadata(listed: PageFile, bytes: Uint8Array): P
   try {
     const path = join(folder, basename(listed.filename));
     await writeFile(path, bytes, { mode: 0o600 });
-    const { entry } = await readLocalDistribution(path, new Date());
+    const { entry, metadataSha256 } = await readLocalDistribution(path, new Date());
     const isOwn =
       entry.requiresPython === listed.requiresPython &&
-      (listed.coreMetadataSha256 === undefined || listed.coreMetadataSha256 === entry.coreMetadataSha256);
+      (listed.coreMetadataSha256 === undefined || listed.coreMetadataSha256 === metadataSha256);
     if (isOwn) return;
     throw new CliError(
       'verification',

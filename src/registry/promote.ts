@@ -110,9 +110,9 @@ async function judgeContents(
       const key = tree.hashed(packagePath(project.name, filename), sha256);
       checkScriptPolicy({ filename: parsed }, await storedScripts(store, key, parsed), policy);
     }
-    if (metadata_sha256 === null) continue;
     const bytes = await store.read(tree.hashed(metadataSidecarPath(project.name, filename), sha256));
     if (bytes === undefined) {
+      if (metadata_sha256 === null) continue;
       throw new Error(`The core metadata of ${filename} is not in the store; rind fsck says more.`);
     }
     checkMetadataPolicy({ filename: parsed }, parseCoreMetadata(bytes), policy);
@@ -125,9 +125,9 @@ async function linkObjects({ store, from, to }: PromotionContext, { project, fil
   for (const { filename, sha256, metadata_sha256 } of files) {
     const path = packagePath(project.name, filename);
     await store.copy(source.hashed(path, sha256), target.hashed(path, sha256));
-    if (metadata_sha256 === null) continue;
-    const sidecar = metadataSidecarPath(project.name, filename);
-    await store.copy(source.hashed(sidecar, sha256), target.hashed(sidecar, sha256));
+    const sidecar = source.hashed(metadataSidecarPath(project.name, filename), sha256);
+    if (metadata_sha256 === null && (await store.stat(sidecar)) === undefined) continue;
+    await store.copy(sidecar, target.hashed(metadataSidecarPath(project.name, filename), sha256));
   }
 }
 

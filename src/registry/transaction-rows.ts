@@ -17,6 +17,7 @@ import { canonicalVersion } from '../pypi/version.ts';
 import { projectTargets } from '../repository/project-targets.ts';
 import type { RegistryContext } from './context.ts';
 import { requireFreeFilename } from './filename-rules.ts';
+import { offeredMetadataOf } from './offered-metadata.ts';
 import { actorOf, type Principal } from './principal.ts';
 import { transactionTag } from './transaction-tag.ts';
 import type { TransactionGoal } from './transaction-state.ts';
@@ -86,7 +87,8 @@ async function addFile(
     now,
   });
   await requireFreeFilename(tx, release.id, parseDistributionFilename(staged.filename));
-  const file = await insertFile(tx, fileOf(rest, release.id, uploadTime));
+  const offered = { ...rest, ...offeredMetadataOf(staged) };
+  const file = await insertFile(tx, fileOf(offered, release.id, uploadTime));
   if (provenance !== null) await insertProvenance(tx, { fileId: file.id, document: provenance, now });
   await deleteStagedFiles(tx, [id]);
   const detail = { project: project.name, sha256: staged.sha256, stagedBy: staged.staged_by };
@@ -94,7 +96,8 @@ async function addFile(
 }
 
 function fileOf(
-  staged: Omit<StagedFileRow, 'id' | 'core_metadata' | 'provenance'>,
+  staged: Omit<StagedFileRow, 'id' | 'core_metadata' | 'provenance' | 'metadata_sha256' | 'metadata_length'> &
+    ReturnType<typeof offeredMetadataOf>,
   releaseId: number,
   uploadTime: string,
 ): Parameters<typeof insertFile>[1] {

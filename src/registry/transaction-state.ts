@@ -16,6 +16,7 @@ import { InvalidPageError, type PageFile } from '../pypi/simple.ts';
 import { projectPage } from '../repository/project-targets.ts';
 import { Metadata } from '../tuf/metadata.ts';
 import type { Targets } from '../tuf/targets.ts';
+import { offeredMetadataOf } from './offered-metadata.ts';
 
 /** A project before a transaction, in one snapshot of the database. */
 export interface ProjectStanding {
@@ -100,6 +101,7 @@ export function goalOf(standing: ProjectStanding, transaction: SignedTransaction
 
 /** A staged file as a page will list it. */
 export function stagedPageFile(row: StagedFileRow, uploadTime: string): PageFile {
+  const { metadata_sha256: offered } = offeredMetadataOf(row);
   return {
     filename: row.filename,
     version: row.version,
@@ -107,7 +109,7 @@ export function stagedPageFile(row: StagedFileRow, uploadTime: string): PageFile
     size: row.length,
     uploadTime,
     ...(row.requires_python === null ? {} : { requiresPython: row.requires_python }),
-    coreMetadataSha256: row.metadata_sha256,
+    ...(offered === null ? {} : { coreMetadataSha256: offered }),
     ...(row.provenance_url === null ? {} : { provenance: row.provenance_url }),
   };
 }

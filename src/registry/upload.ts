@@ -18,6 +18,7 @@ import { actorOf, userOf, type Principal } from './principal.ts';
 import { checkUpload, type CheckedUpload } from './upload-checks.ts';
 import { requireFreeFilename } from './filename-rules.ts';
 import { earlier, fileColumns, inspectUpload, type InspectedUpload } from './inspect-upload.ts';
+import { offeredMetadata } from './offered-metadata.ts';
 import { settingsForProject, settingsOf } from './index-settings.ts';
 import { checkNewName, checkQuota, checkReleaseWindow } from './policy-checks.ts';
 import { provenanceUrl } from './provenance.ts';
@@ -210,8 +211,10 @@ async function record(
   await checkReleaseWindow(tx, release.id, filename, policy, uploadedAt);
   await checkQuota(tx, project, release, content.length, settingsForProject(settings, project).limits);
   const yanked = origin.yanked === undefined ? await yankOfRelease(tx, release.id) : yankFrom(origin.yanked);
+  const columns = fileColumns(principal, inspected);
   const file = await insertFile(tx, {
-    ...fileColumns(principal, inspected),
+    ...columns,
+    ...offeredMetadata(columns, archive.coreMetadata),
     ...yanked,
     index_id: indexId,
     project_id: project.id,

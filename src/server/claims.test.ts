@@ -104,6 +104,34 @@ describe('staging', () => {
     expect((await owner.stage({ ...file, bytes: Buffer.from('no archive') })).status).toBe(400);
   });
 
+  it('offers no core metadata of an sdist whose build decides what it requires, staged or uploaded', async () => {
+    const built = makeSdist({ name: 'by-build', version: '1.0', builtRequires: ['rennet'] });
+    await server.upload(makeSdist({ name: 'unclaimed', version: '1.0', builtRequires: ['rennet'] }));
+    await server.upload(makeSdist({ name: 'unclaimed', version: '2.0' }));
+    expect((await owner.stage(built)).status).toBe(202);
+    const rows = JSON.parse((await owner.api('GET', 'by-build/staged')).text) as object;
+    expect(rows).toMatchObject({ files: [{ coreMetadataSha256: null }] });
+    const release = { files: [built], owners: ownersOf([alice]), signers: [alice] };
+    expect((await owner.publish('by-build', release)).status).toBe(200);
+    for (const [project, versions] of [
+      ['by-build', ['1.0']],
+      ['unclaimed', ['1.0', '2.0']],
+    ] as const) {
+      const { text } = await server.get(`/simple/${project}/`);
+      const offering = versions.filter((version) =>
+        text
+          .split('\n')
+          .some((line) => line.includes(`-${version}.tar.gz`) && line.includes('core-metadata')),
+      );
+      expect([project, offering]).toEqual([project, versions.filter((version) => version === '2.0')]);
+      const answers = versions.map(async (version) => {
+        const name = project.replace('-', '_');
+        return (await server.get(`/packages/${project}/${name}-${version}.tar.gz.metadata`)).status;
+      });
+      expect(await Promise.all(answers)).toEqual(project === 'unclaimed' ? [404, 200] : [404]);
+    }
+  });
+
   it('never holds two contents under one name until the first is thrown away', async () => {
     const first = makeSdist({ name: 'twice', version: '1.0' });
     const second = makeSdist({ name: 'twice', version: '1.0', build: 'other' });

@@ -20,6 +20,7 @@ const distributions = [
   makeWheel({ name: 'cheese', version: '2.0', requires: ['rennet>=1'], padding: LARGE }),
   makeSdist({ name: 'cheese', version: '2.0', requires: ['rennet>=1'] }),
   makeWheel({ name: 'rennet', version: '1.5' }),
+  makeSdist({ name: 'quark', version: '1.0', builtRequires: ['rennet>=1'] }),
 ];
 
 /** The index with the metadata beside files not mentioned, as older ones are: whoever wants it must look into the wheel. */
@@ -211,6 +212,17 @@ describe('the tools that install, unmodified, from the index itself', () => {
     const done = await tool(join(installed.bin, 'pipenv'), ['install'], folder);
     expect(done.code, done.output).toBe(0);
     await expectCheese(join(folder, '.venv', 'bin', 'python'));
+  });
+
+  it('pip installs what an sdist turns out to require when it is built', async () => {
+    const python = await freshEnvironment('by-build');
+    const args = ['--python', python, 'install', '-i', simple, 'quark'];
+    const done = await tool(installed.tools.pip, args);
+    expect(done.code, done.output).toBe(0);
+    const shown = await succeed(python, ['-c', 'import quark, rennet; print(rennet.version)'], {
+      env: cleanEnvironment(),
+    });
+    expect(shown.stdout.trim()).toBe('1.5');
   });
 
   it('pip download brings wheel and sdist, pip index versions lists what there is', async () => {

@@ -130,7 +130,7 @@ interface StagedJson {
   readonly size: number;
   readonly sha256: string;
   readonly requiresPython: string | null;
-  readonly coreMetadataSha256: string;
+  readonly coreMetadataSha256: string | null;
   readonly provenance: string | null;
 }
 
@@ -152,7 +152,7 @@ function pageFile(
 
 function stagedFields({ coreMetadataSha256, requiresPython, provenance }: StagedJson): Partial<PageFile> {
   return {
-    coreMetadataSha256,
+    ...(coreMetadataSha256 === null ? {} : { coreMetadataSha256 }),
     ...(requiresPython === null ? {} : { requiresPython }),
     ...(provenance === null ? {} : { provenance }),
   };

@@ -19,6 +19,8 @@ export interface DistributionOptions {
   /** Makes another file of the same name: a build is told by its content only. */
   readonly build?: string;
   readonly classifiers?: readonly string[];
+  /** What an sdist turns out to require when it is built; its PKG-INFO, as older tools wrote it, says nothing of that. */
+  readonly builtRequires?: readonly string[];
   /** The text of entry_points.txt; wheels only. */
   readonly entryPoints?: string;
 }
@@ -38,9 +40,12 @@ function padding(seed: string, length: number): Buffer {
   return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length));
 }
 
-function coreMetadata({ name, version, requires = [], classifiers = [] }: DistributionOptions): string {
+function coreMetadata(
+  { name, version, requires = [], classifiers = [] }: DistributionOptions,
+  metadataVersion = '2.1',
+): string {
   const lines = [
-    'Metadata-Version: 2.1',
+    `Metadata-Version: ${metadataVersion}`,
     `Name: ${name}`,
     `Version: ${version}`,
     `Summary: A distribution for the tests of Rind`,
@@ -178,7 +183,9 @@ def _members():
                 with open(path, "rb") as file:
                     yield path, file.read()
     with open("PKG-INFO", "rb") as file:
-        yield STEM + ".dist-info/METADATA", file.read()
+        head, blank, text = file.read().partition(b"\\n\\n")
+        lines = [head] + [b"Requires-Dist: " + name.encode() for name in BUILT_REQUIRES]
+        yield STEM + ".dist-info/METADATA", b"\\n".join(lines) + blank + text
     yield STEM + ".dist-info/WHEEL", b"Wheel-Version: 1.0\\nGenerator: rind-tests\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
@@ -197,9 +204,12 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 export function makeSdist(options: DistributionOptions): Distribution {
   const { name, version } = options;
   const stem = `${underscored(name)}-${version}`;
-  const constants = `STEM = "${stem}"\nPACKAGE = "${underscored(name)}"\n`;
+  const { builtRequires = [] } = options;
+  const constants = `STEM = "${stem}"\nPACKAGE = "${underscored(name)}"\nBUILT_REQUIRES = ${JSON.stringify(builtRequires)}\n`;
+  // Since metadata 2.2 PKG-INFO means what it says (PEP 643).
+  const packageInfo = coreMetadata(options, builtRequires.length > 0 ? '2.1' : '2.2');
   const members: Member[] = [
-    { name: `${stem}/PKG-INFO`, bytes: Buffer.from(coreMetadata(options)) },
+    { name: `${stem}/PKG-INFO`, bytes: Buffer.from(packageInfo) },
     {
       name: `${stem}/pyproject.toml`,
       bytes: Buffer.from('[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'),

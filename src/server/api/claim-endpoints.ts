@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { describeClaim } from '../../registry/claim-state.ts';
 import { switchStaging } from '../../registry/claimed-projects.ts';
 import { RegistryError } from '../../registry/errors.ts';
+import { offeredMetadataOf } from '../../registry/offered-metadata.ts';
 import {
   cosign,
   findOneProposal,
@@ -50,7 +51,7 @@ const stagedFile = z.object({
   size: z.number().int(),
   sha256: z.string(),
   requiresPython: z.string().nullable(),
-  coreMetadataSha256: z.string(),
+  coreMetadataSha256: z.string().nullable(),
   provenance: z.string().nullable(),
   packagetype: z.string(),
   stagedBy: z.string(),
@@ -152,7 +153,7 @@ const STAGING_ENDPOINTS: readonly Endpoint[] = [
         size: row.length,
         sha256: row.sha256,
         requiresPython: row.requires_python,
-        coreMetadataSha256: row.metadata_sha256,
+        coreMetadataSha256: offeredMetadataOf(row).metadata_sha256,
         provenance: row.provenance_url,
         packagetype: row.packagetype,
         stagedBy: row.staged_by,
