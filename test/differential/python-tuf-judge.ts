@@ -1,7 +1,5 @@
-import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { cleanEnvironment, killProcess, startProcess } from '../tools/process.ts';
+import { LineProcess } from '../tools/line-process.ts';
 import { pythonTools } from '../tools/python-tools.ts';
 import type { TufCase } from './tuf-cases.ts';
 import { NOW } from './tuf-world.ts';
@@ -13,42 +11,29 @@ type PythonVerdict = readonly [accepted: 0 | 1, value: string, message?: string]
 /** python-tuf in a process of its own that lives as long as the comparison. */
 export class PythonTufJudge implements Judge {
   readonly name = 'python-tuf';
-  readonly #child: ChildProcess;
-  readonly #waiting: { resolve: (line: string) => void; reject: (error: Error) => void }[] = [];
+  readonly #process: LineProcess;
   /** Those that python-tuf still knows, the newest last; it keeps four. */
   readonly #worlds: string[] = [];
-  #stderr = '';
 
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
-    if (child.stdout !== null) {
-      createInterface({ input: child.stdout }).on('line', (line) => this.#waiting.shift()?.resolve(line));
-    }
-    child.on('close', () => {
-      for (const { reject } of this.#waiting.splice(0))
-        reject(new Error(`python-tuf ended\n${this.#stderr}`));
-    });
+  private constructor(process: LineProcess) {
+    this.#process = process;
   }
 
   /** @throws {UnavailableError} where there is no Python */
   static async start(): Promise<PythonTufJudge> {
     const { python } = await pythonTools();
     const script = join(import.meta.dirname, 'tuf_oracle.py');
-    const options = { env: cleanEnvironment(), stdio: ['pipe', 'pipe', 'pipe'] as 'pipe'[] };
-    return new PythonTufJudge(startProcess(python, ['-u', script], options));
+    return new PythonTufJudge(new LineProcess('python-tuf', python, ['-u', script]));
   }
 
   async judge(cases: readonly TufCase[]): Promise<readonly Answer[]> {
     for (const each of cases) if (each.kind === 'operations') this.#introduce(each.world);
-    const line = new Promise<string>((resolve, reject) => this.#waiting.push({ resolve, reject }));
-    this.#send({ cases: cases.map(caseJson) });
-    const { answers } = JSON.parse(await line) as { answers: unknown[] };
+    const { answers } = (await this.#process.ask({ cases: cases.map(caseJson) })) as { answers: unknown[] };
     return answers.map((answer, index) => readAnswer(answer, cases[index]?.kind));
   }
 
   close(): void {
-    killProcess(this.#child);
+    this.#process.close();
   }
 
   #introduce(world: TufWorld): void {
@@ -59,11 +44,7 @@ export class PythonTufJudge implements Judge {
     const states = Object.fromEntries(
       [...world.states].map(([name, operations]) => [name, operations.map(operationJson)]),
     );
-    this.#send({ world: { id: world.id, time: NOW, docs, states } });
-  }
-
-  #send(request: object): void {
-    this.#child.stdin?.write(`${JSON.stringify(request)}\n`);
+    this.#process.tell({ world: { id: world.id, time: NOW, docs, states } });
   }
 }
 

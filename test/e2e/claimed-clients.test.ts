@@ -1,12 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Publisher } from '../../src/repository/publisher.ts';
 import { ownersFor, signProject, targetOf } from '../support/claimed-fixture.ts';
 import { IndexFixture, newSigner, sha256 } from '../support/index-fixture.ts';
+import { StoreServer } from '../support/store-server.ts';
 import { succeed } from '../tools/process.ts';
 import { pythonTools } from '../tools/python-tools.ts';
 import { whenAvailable } from '../tools/unavailable.ts';
@@ -29,8 +28,7 @@ const { Updater } = createRequire(import.meta.url)('tuf-js') as {
 
 let fixture: IndexFixture;
 let publisher: Publisher;
-let server: Server;
-let url: string;
+let server: StoreServer;
 
 /** A tree with a claimed project that publishes through machines and a builder, one that is not claimed, and recently-claimed in parts. */
 beforeAll(async () => {
@@ -58,13 +56,7 @@ beforeAll(async () => {
   // What an attacker with the online key can do: a file of the claimed project in a bin.
   await fixture.store.create(fixture.tree.hashed(FORGED, sha256('forged')), Buffer.from('forged'));
   await publisher.publishTargets([{ path: FORGED, target: targetOf('forged') }]);
-  server = createServer((request, response) => {
-    void fixture.store.read(decodeURIComponent((request.url ?? '/').slice(1))).then((bytes) => {
-      response.writeHead(bytes === undefined ? 404 : 200).end(bytes);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  server = await StoreServer.start(() => fixture.store);
   await writeFile(
     join(fixture.folder, 'root.json'),
     (await fixture.store.read('metadata/1.root.json')) ?? '',
@@ -81,7 +73,13 @@ describe('other TUF clients and claimed projects', () => {
 
   it('python-tuf finds what developers signed and what the bins list, and nothing of a claimed project in the bins', async () => {
     const script = join(import.meta.dirname, 'python_tuf_client.py');
-    const args = [script, join(fixture.folder, 'python'), url, join(fixture.folder, 'root.json'), ...PATHS];
+    const args = [
+      script,
+      join(fixture.folder, 'python'),
+      server.url,
+      join(fixture.folder, 'root.json'),
+      ...PATHS,
+    ];
     const { stdout } = await succeed(tools.value.python, args);
     const { targets } = JSON.parse(stdout) as { targets: Record<string, { file: string } | null> };
     expect(targets[FORGED]).toBeNull();
@@ -102,8 +100,8 @@ describe('other TUF clients and claimed projects', () => {
       const updater = new Updater({
         metadataDir: join(folder, 'metadata'),
         targetDir: join(folder, 'targets'),
-        metadataBaseUrl: `${url}metadata`,
-        targetBaseUrl: url,
+        metadataBaseUrl: `${server.url}metadata`,
+        targetBaseUrl: server.url,
       });
       await updater.refresh();
       const target = await updater.getTargetInfo(path);

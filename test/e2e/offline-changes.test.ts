@@ -1,5 +1,3 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Updater as TufJsUpdater } from 'tuf-js';
@@ -10,6 +8,7 @@ import { writeTransaction } from '../../src/db/transactions.ts';
 import { fsck } from '../../src/repository/fsck.ts';
 import { Publisher } from '../../src/repository/publisher.ts';
 import type { Signer } from '../../src/tuf/signer.ts';
+import { StoreServer } from '../support/store-server.ts';
 import { IndexFixture, newSigner, sha256, signOffline } from '../support/index-fixture.ts';
 import { succeed } from '../tools/process.ts';
 import { pythonTools } from '../tools/python-tools.ts';
@@ -29,7 +28,7 @@ describe('other implementations follow every change of the offline roles, each f
   const tools = whenAvailable(pythonTools);
   const keys = new Map<string, Signer>();
   let fixture: IndexFixture;
-  let server: Server;
+  let server: StoreServer;
   let url: string;
   let version = 1;
 
@@ -43,19 +42,14 @@ describe('other implementations follow every change of the offline roles, each f
     await fixture.upload('flask', '1.0');
     await publisher.publishOnce();
     await publisher.close();
-    server = createServer((request, response) => {
-      void fixture.store.read(decodeURIComponent((request.url ?? '').slice(1))).then((bytes) => {
-        response.writeHead(bytes === undefined ? 404 : 200).end(bytes);
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    server = await StoreServer.start(() => fixture.store);
+    url = server.url;
     await writeFile(join(fixture.folder, 'root.json'), (await fixture.store.read('metadata/1.root.json'))!);
     await expectFollowed();
   });
 
   afterAll(async () => {
-    await new Promise((resolve) => server.close(resolve));
+    server.close();
     await fixture.close();
   });
 
