@@ -123,11 +123,13 @@ export interface OpenIndexOptions {
   readonly sessionMaxAge?: number | undefined;
   /** Asks nobody; see {@link VerifiedIndex}. */
   readonly isOffline?: boolean | undefined;
+  /** Says which indexes are not reached. */
+  readonly offlineNotes?: OfflineNotes | undefined;
 }
 
 export async function openIndex(
   trusted: TrustedIndex,
-  { sessionMaxAge, isOffline }: OpenIndexOptions = {},
+  { sessionMaxAge, isOffline, offlineNotes = new OfflineNotes() }: OpenIndexOptions = {},
 ): Promise<OpenedIndex> {
   const { url, mirrors = [] } = trusted;
   const connections = openFetchers([url, ...mirrors]);
@@ -142,7 +144,7 @@ export async function openIndex(
     files,
     isOffline,
     // A fetcher that was closed reaches nobody either.
-    onOffline: (session, reason) => (isClosed ? undefined : reportOffline(url, session, reason)),
+    onOffline: (session, reason) => (isClosed ? undefined : offlineNotes.say(url, session, reason)),
     ...(sessionMaxAge === undefined ? {} : { sessionMaxAge }),
   });
   const close = async (): Promise<void> => {
@@ -160,10 +162,21 @@ export const OFFLINE: Fetcher = {
   },
 };
 
-function reportOffline(url: string, session: SessionUpdater, reason: unknown): void {
-  const expires = session instanceof Updater ? session.trusted.timestamp?.expires : undefined;
-  const until =
-    expires === undefined ? '' : `; what it signed expires at ${expires.toISOString().slice(0, 16)} UTC`;
-  const why = reason === undefined ? 'is not asked' : 'cannot be reached';
-  say(`note: ${url} ${why}: only what was verified here before is used${until}`);
+/** Milliseconds within which a note is not repeated: an index may be opened alone and as one of those that agree. */
+const REPEAT = 10_000;
+
+/** Says, once and not for each session at the same time, that an index is not reached and that what is kept of it is used. */
+export class OfflineNotes {
+  readonly #said = new Map<string, number>();
+
+  say(url: string, session: SessionUpdater | Updater, reason: unknown): void {
+    const now = performance.now();
+    if (now < (this.#said.get(url) ?? Number.NEGATIVE_INFINITY) + REPEAT) return;
+    this.#said.set(url, now);
+    const expires = session instanceof Updater ? session.trusted.timestamp?.expires : undefined;
+    const until =
+      expires === undefined ? '' : `; what it signed expires at ${expires.toISOString().slice(0, 16)} UTC`;
+    const why = reason === undefined ? 'is not asked' : 'cannot be reached';
+    say(`note: ${url} ${why}: only what was verified here before is used${until}`);
+  }
 }

@@ -11,7 +11,7 @@ import { TrustStoreError, type TrustedIndex } from '../proxy/trust-store.ts';
 import { VerdictError } from '../proxy/verdict.ts';
 import { VerifiedFiles } from '../proxy/verified-files.ts';
 import { VerifiedIndex } from '../proxy/verified-index.ts';
-import { OFFLINE, openFetchers, openIndex, type OpenIndexOptions } from './open-index.ts';
+import { OFFLINE, OfflineNotes, openFetchers, openIndex, type OpenIndexOptions } from './open-index.ts';
 import type { ResolvedTrust } from './resolve-trust.ts';
 
 /** The indexes of a trust, opened, under its rules. */
@@ -34,8 +34,9 @@ export interface OpenTrustOptions extends OpenIndexOptions {
 /** Opens what {@link resolveTrust} found. */
 export async function openTrust(
   { indexes, policy }: ResolvedTrust,
-  { onWithheld, onClaim, ...options }: OpenTrustOptions = {},
+  { onWithheld, onClaim, ...more }: OpenTrustOptions = {},
 ): Promise<OpenedTrust> {
+  const options = { ...more, offlineNotes: more.offlineNotes ?? new OfflineNotes() };
   const opened = new Map<string, Awaited<ReturnType<typeof openIndex>>>();
   for (const trusted of indexes) opened.set(trusted.url, await openIndex(trusted, options));
   const ruled = (verified: VerifiedIndex): AnsweringIndex => {
@@ -107,20 +108,34 @@ class Agreements {
       members.push({ url, mirrors, metadataFolder, bootstrapRoot: await readFile(rootPath) });
     }
     const [url = ''] = indexes;
-    const { sessionMaxAge, isOffline } = this.#options;
+    const { sessionMaxAge, isOffline = false, offlineNotes } = this.#options;
+    const away = new Map<string, number>();
     const fetcher = openFetchers(members.flatMap((member) => [member.url, ...(member.mirrors ?? [])]));
     const files = await VerifiedFiles.create(join(this.#indexOf(url).cacheFolder, 'files'));
+    let isClosed = false;
     this.#closers.push(
-      () => fetcher.close(),
+      () => {
+        // A fetcher that was closed reaches nobody either.
+        isClosed = true;
+        return fetcher.close();
+      },
       () => files.close(),
     );
     return new VerifiedIndex({
       url,
-      mirrors: this.#indexOf(url).mirrors,
-      fetcher: isOffline === true ? OFFLINE : fetcher,
+      // What they agree on is the same file in each of them.
+      mirrors: members.flatMap((member) => [member.url, ...(member.mirrors ?? [])]).slice(1),
+      fetcher: isOffline ? OFFLINE : fetcher,
       files,
       isOffline,
-      openUpdater: (offline) => openAgreedSession(members, threshold, fetcher, offline),
+      openUpdater: () =>
+        openAgreedSession(members, threshold, {
+          fetcher,
+          isOffline,
+          away,
+          onOffline: (member, updater, reason) =>
+            isClosed ? undefined : offlineNotes?.say(member, updater, reason),
+        }),
       ...(sessionMaxAge === undefined ? {} : { sessionMaxAge }),
     });
   }

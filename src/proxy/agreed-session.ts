@@ -2,7 +2,9 @@ import { claimListOf } from '../claims/claim-lists.ts';
 import type { Targets } from '../tuf/targets.ts';
 import type { TargetFile } from '../tuf/file.ts';
 import type { Fetcher } from '../updater/fetcher.ts';
+import { isNetworkAway } from '../updater/errors.ts';
 import { MultiRepositoryUpdater, type AgreedTarget } from '../updater/multi-repository-updater.ts';
+import type { Updater } from '../updater/updater.ts';
 import type { SessionTarget, SessionUpdater } from './verified-index.ts';
 
 /** One of the indexes that have to agree. */
@@ -14,15 +16,32 @@ export interface AgreeingIndex {
   readonly bootstrapRoot: Uint8Array;
 }
 
+/** How the sessions of an agreement meet the network. */
+export interface AgreedSessionOptions {
+  readonly fetcher: Fetcher;
+  /** Asks nobody. */
+  readonly isOffline?: boolean;
+  /** Told of each index of which only what is stored is used, and why, unless somebody asked for it. */
+  readonly onOffline?: ((url: string, updater: Updater, reason: unknown) => void) | undefined;
+  /** Until when an index is not tried again, by URL and on the monotonic clock; kept from one session to the next. */
+  readonly away?: Map<string, number>;
+  readonly clock?: () => Date;
+}
+
+/** Milliseconds for which an index that could not be reached is not tried again. */
+const AWAY = 30_000;
+
 /**
  * A session with several indexes at once (TAP 4): a target is what so many of them sign with the same length and hashes,
  * each by its own root of trust.
+ *
+ * An index that cannot be reached is taken by its word of before, as far as that is stored here and has not expired; it
+ * counts towards the threshold like any other. Whoever cuts the line to it gains no more than by sending its last answer again.
  */
 export function openAgreedSession(
   indexes: readonly AgreeingIndex[],
   threshold: number,
-  fetcher: Fetcher,
-  offline = false,
+  options: AgreedSessionOptions,
 ): SessionUpdater {
   const names = new Map(indexes.map((index, position) => [`index-${position}`, index]));
   const updater = new MultiRepositoryUpdater({
@@ -41,25 +60,56 @@ export function openAgreedSession(
     metadataDirs: new Map([...names].map(([name, { metadataFolder }]) => [name, metadataFolder])),
     bootstrapRoots: new Map([...names].map(([name, { bootstrapRoot }]) => [name, bootstrapRoot])),
     targetPath: '',
-    fetcher,
-    config: { offline },
+    fetcher: options.fetcher,
+    config: { offline: options.isOffline === true },
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
-  return new AgreedSession(updater);
+  return new AgreedSession(updater, new Map([...names].map(([name, { url }]) => [name, url])), options);
 }
 
 class AgreedSession implements SessionUpdater {
   readonly #updater: MultiRepositoryUpdater;
+  /** Base URLs by name of the repository. */
+  readonly #urls: ReadonlyMap<string, string>;
+  readonly #options: AgreedSessionOptions;
+  readonly #away: Map<string, number>;
   readonly #agreed = new WeakMap<TargetFile, AgreedTarget>();
   /** The repository that speaks for the others about a path. */
   readonly #spokesmen = new Map<string, string>();
 
-  constructor(updater: MultiRepositoryUpdater) {
+  constructor(
+    updater: MultiRepositoryUpdater,
+    urls: ReadonlyMap<string, string>,
+    options: AgreedSessionOptions,
+  ) {
     this.#updater = updater;
+    this.#urls = urls;
+    this.#options = options;
+    this.#away = options.away ?? new Map();
   }
 
-  /** Which of them must be there depends on what is asked for. */
-  refresh(): Promise<void> {
-    return Promise.resolve();
+  /** Never fails: which of them must be there depends on what is asked for. */
+  async refresh(): Promise<void> {
+    await Promise.all([...this.#urls].map(([repository, url]) => this.#refresh(repository, url)));
+  }
+
+  async #refresh(repository: string, url: string): Promise<void> {
+    const { isOffline = false, onOffline } = this.#options;
+    try {
+      if (isOffline || performance.now() < (this.#away.get(url) ?? 0))
+        onOffline?.(url, await this.#updater.withoutNetwork(repository), undefined);
+      else await this.#updater.updater(repository).refresh();
+    } catch (error) {
+      // Everything else fails again when it is asked for something.
+      if (!isOffline && isNetworkAway(error)) await this.#useStored(repository, url, error);
+    }
+  }
+
+  async #useStored(repository: string, url: string, reason: unknown): Promise<void> {
+    const updater = await this.#updater.withoutNetwork(repository).catch(() => undefined);
+    if (updater === undefined) return;
+    this.#away.set(url, performance.now() + AWAY);
+    this.#options.onOffline?.(url, updater, reason);
   }
 
   async getSignedTarget(path: string): Promise<SessionTarget | undefined> {

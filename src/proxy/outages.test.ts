@@ -48,6 +48,8 @@ async function install({
   mirrors = [],
   isOffline = false,
 }: Client = {}): Promise<VerifiedIndex> {
+  // What the one before has yet to write is written then.
+  for (const { cache } of open) await cache.settled();
   const files = await VerifiedFiles.create(join(folder, 'files'));
   open.push(files);
   return new VerifiedIndex({

@@ -100,6 +100,23 @@ export class MultiRepositoryUpdater {
     if (known !== undefined) {
       return known;
     }
+    const updater = this.#open(repository);
+    this.#updaters.set(repository, updater);
+    return updater;
+  }
+
+  /**
+   * From now on nobody is asked about one repository: what is stored of it, verified and unexpired, has to do. That is its word
+   * as of then, and counts as such. If that is not possible, everything stays as it is.
+   */
+  async withoutNetwork(repository: string): Promise<Updater> {
+    const updater = this.#open(repository, { offline: true });
+    await updater.refresh();
+    this.#updaters.set(repository, updater);
+    return updater;
+  }
+
+  #open(repository: string, own: Partial<UpdaterConfig> = {}): Updater {
     const [first, ...mirrors] = (this.#options.map.repositories.get(repository) ?? []).map((url) =>
       this.#source(url),
     );
@@ -108,17 +125,15 @@ export class MultiRepositoryUpdater {
     }
     const { fetcher, metadataFolder, metadataDirs, bootstrapRoots, config } = this.#options;
     const bootstrapRoot = bootstrapRoots?.get(repository);
-    const updater = new Updater({
+    return new Updater({
       ...first,
       mirrors,
       fetcher,
       metadataDir: metadataDirs?.get(repository) ?? join(metadataFolder, repository),
       clock: () => this.#referenceTime,
-      ...(config === undefined ? {} : { config }),
+      config: { ...config, ...own },
       ...(bootstrapRoot === undefined ? {} : { bootstrapRoot }),
     });
-    this.#updaters.set(repository, updater);
-    return updater;
   }
 
   async #ask(mapping: Mapping, path: string): Promise<AgreedTarget | undefined> {
