@@ -69,6 +69,46 @@ describe('HttpFetcher', () => {
     expect(new Set(requests.map(({ socket }) => socket.remotePort)).size).toBeLessThanOrEqual(2);
   });
 
+  it('uses its connection again after a short answer that it had no use for', async () => {
+    answer = (request, response) => {
+      if (request.url === '/absent') response.writeHead(404, { 'content-length': 6 }).end('absent');
+      else response.end('content');
+    };
+    const one = fetcher();
+    const ask = (path: string) =>
+      one
+        .fetch(base + path, { maxLength: 10 })
+        [Symbol.asyncIterator]()
+        .next();
+    for (let count = 0; count < 3; count += 1) {
+      await expect(ask('absent')).rejects.toMatchObject({ statusCode: 404 });
+      await expect(ask('there')).resolves.toMatchObject({ done: false });
+    }
+    expect(new Set(requests.map(({ socket }) => socket.remotePort)).size).toBeLessThan(requests.length);
+  });
+
+  it('asks again when a connection that had waited is closed instead of used', async () => {
+    answer = (request, response) => {
+      const isFirst = requests.findIndex(({ socket }) => socket === request.socket) === requests.length - 1;
+      if (isFirst) response.end('content');
+      else request.socket.destroy();
+    };
+    const one = fetcher();
+    for (let count = 0; count < 3; count += 1) {
+      for await (const chunk of one.fetch(base, { maxLength: 10 })) expect(chunk.length).toBe(7);
+    }
+    expect(requests.length).toBeGreaterThan(3);
+  });
+
+  it('asks nobody once it is closed', async () => {
+    answer = (_request, response) => response.end('content');
+    const one = fetcher();
+    await one.close();
+    const asked = one.fetch(base, { maxLength: 10 })[Symbol.asyncIterator]().next();
+    await expect(asked).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
+    expect(requests).toEqual([]);
+  });
+
   it.each([201, 204, 206, 304, 400, 403, 404, 500, 503])('takes status %i for a failure', async (status) => {
     answer = (_request, response) => response.writeHead(status).end();
     await expect(read(`${base}x`)).rejects.toMatchObject({

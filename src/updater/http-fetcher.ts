@@ -1,10 +1,10 @@
-import type { SecureContext } from 'node:tls';
-import { createGunzip } from 'node:zlib';
-import type { Agent as AgentType, Dispatcher } from 'undici';
-import request from 'undici/lib/api/api-request.js';
-import Agent from 'undici/lib/dispatcher/agent.js';
+import { createGunzip, gunzipSync } from 'node:zlib';
+import type { Dispatcher } from 'undici';
 import { DEFAULT_DOWNLOAD_LIMITS } from './config.ts';
 import type { DownloadLimits } from './config.ts';
+import { DirectConnections } from './connections.ts';
+import type { Answer, Connections } from './connections.ts';
+import { DispatchedConnections } from './dispatched-connections.ts';
 import { DownloadError } from '../tuf/download-error.ts';
 import { downloadFailed, tooLong, unexpectedStatus } from './errors.ts';
 import type { Fetcher, FetchOptions } from './fetcher.ts';
@@ -26,6 +26,11 @@ export interface HttpFetcherOptions {
 }
 
 const MAX_REDIRECTS = 5;
+/** Bytes of an answer that is read to its end although nobody wants it, so that its connection can be used again. */
+const SHORT = 16_384;
+/** Bytes of a compressed answer, and of what it may become, for which a stream costs more than to wait for its end. */
+const SMALL = 65_536;
+const SMALL_DECODED = 4 * 2 ** 20;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
@@ -33,16 +38,14 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * gzip only for what compresses well, and enforces length and time limits by itself, so that it can stand alone.
  */
 export class HttpFetcher implements Fetcher, LimitedFetcher {
-  readonly #dispatcher: Dispatcher | Promise<Dispatcher>;
-  readonly #ownsDispatcher: boolean;
+  readonly #connections: Connections;
   readonly #limits: DownloadLimits;
   readonly #headers: Readonly<Record<string, string>>;
 
   constructor(options: HttpFetcherOptions = {}) {
     this.#limits = { ...DEFAULT_DOWNLOAD_LIMITS, ...options.limits };
     this.#headers = { 'user-agent': options.userAgent ?? 'rind', ...options.headers };
-    this.#dispatcher = options.dispatcher ?? createDispatcher(options, this.#limits);
-    this.#ownsDispatcher = options.dispatcher === undefined;
+    this.#connections = openConnections(options, this.#limits);
   }
 
   fetch(url: string, options: FetchOptions): AsyncIterable<Uint8Array> {
@@ -56,10 +59,7 @@ export class HttpFetcher implements Fetcher, LimitedFetcher {
 
   /** Ends all connections. The fetcher cannot be used afterwards. */
   async close(): Promise<void> {
-    if (this.#ownsDispatcher) {
-      const dispatcher = await Promise.resolve(this.#dispatcher).catch(() => undefined);
-      await dispatcher?.destroy();
-    }
+    await this.#connections.close();
   }
 
   async *#bytes(url: string, options: FetchOptions): AsyncGenerator<Uint8Array, void, undefined> {
@@ -75,14 +75,14 @@ export class HttpFetcher implements Fetcher, LimitedFetcher {
   }
 
   /** The answer with status 200, after redirects within the origin. */
-  async #request(url: string, options: FetchOptions): Promise<Dispatcher.ResponseData> {
+  async #request(url: string, options: FetchOptions): Promise<Answer> {
     let address = parseUrl(url);
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
       const response = await this.#requestOnce(address, options);
       if (response.statusCode === 200) {
         return response;
       }
-      response.body.on('error', () => undefined).destroy();
+      discard(response);
       if (!REDIRECTS.has(response.statusCode)) {
         throw unexpectedStatus(url, response.statusCode);
       }
@@ -91,7 +91,7 @@ export class HttpFetcher implements Fetcher, LimitedFetcher {
     throw downloadFailed('REDIRECT_REFUSED', url, `redirected more than ${MAX_REDIRECTS} times`);
   }
 
-  async #requestOnce(address: URL, options: FetchOptions): Promise<Dispatcher.ResponseData> {
+  async #requestOnce(address: URL, options: FetchOptions): Promise<Answer> {
     const headers: Record<string, string> = {
       ...this.#headers,
       'accept-encoding': options.compressible === true ? 'gzip' : 'identity',
@@ -100,58 +100,21 @@ export class HttpFetcher implements Fetcher, LimitedFetcher {
       headers['authorization'] = basicAuthorization(address);
     }
     try {
-      const { origin, pathname, search } = address;
-      return await request.call(await this.#dispatcher, {
-        origin,
-        path: pathname + search,
-        method: 'GET',
-        headers,
-        signal: options.signal ?? null,
-      });
+      return await this.#connections.request(address, headers, options.signal);
     } catch (error) {
       throw asDownloadError(address.href, error);
     }
   }
 }
 
-function createDispatcher(
-  options: HttpFetcherOptions,
+function openConnections(
+  { dispatcher, useEnvironmentProxy, certificateAuthorities }: HttpFetcherOptions,
   limits: DownloadLimits,
-): Dispatcher | Promise<Dispatcher> {
-  const usesProxy = options.useEnvironmentProxy === true && namesProxy(process.env);
-  const { certificateAuthorities } = options;
-  if (!usesProxy && certificateAuthorities === undefined) return new Agent(settingsOf(limits, {}));
-  const agent = laterDispatcher(limits, usesProxy, certificateAuthorities);
-  // A proxy that is no URL is the error of each request.
-  agent.catch(() => undefined);
-  return agent;
-}
-
-async function laterDispatcher(
-  limits: DownloadLimits,
-  usesProxy: boolean,
-  ca: string | undefined,
-): Promise<Dispatcher> {
-  // One context for all connections: to read all authorities takes as long as a handshake.
-  const tls =
-    ca === undefined ? {} : { secureContext: (await import('node:tls')).createSecureContext({ ca }) };
-  const settings = settingsOf(limits, tls);
-  if (!usesProxy) return new Agent(settings);
-  // The agent for proxies works in the whole of undici only.
-  const { EnvHttpProxyAgent } = await import('./whole-undici.ts');
-  return new EnvHttpProxyAgent({ ...settings, requestTls: tls, proxyTls: tls });
-}
-
-function settingsOf(
-  limits: DownloadLimits,
-  tls: { readonly secureContext?: SecureContext },
-): AgentType.Options {
-  return {
-    connections: 16,
-    headersTimeout: limits.idleTimeout,
-    bodyTimeout: limits.idleTimeout,
-    connect: { timeout: Math.min(limits.idleTimeout, 30_000), ...tls },
-  };
+): Connections {
+  if (dispatcher !== undefined) return DispatchedConnections.through(dispatcher);
+  return useEnvironmentProxy === true && namesProxy(process.env)
+    ? DispatchedConnections.throughProxies(limits, certificateAuthorities)
+    : new DirectConnections(certificateAuthorities);
 }
 
 /** Windows alone does not tell the cases of names apart. */
@@ -190,7 +153,7 @@ function redirectTarget(from: URL, location: string | string[] | undefined): URL
 
 async function* decoded(
   url: string,
-  response: Dispatcher.ResponseData,
+  response: Answer,
   options: FetchOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const declared = Number(response.headers['content-length'] ?? 0);
@@ -206,6 +169,10 @@ async function* decoded(
   if (encoding !== 'gzip' && encoding !== 'x-gzip') {
     throw downloadFailed('CONTENT_ENCODING', url, 'the answer has a content encoding that was not asked for');
   }
+  if (declared > 0 && declared <= SMALL && options.maxLength <= SMALL_DECODED) {
+    yield await decodedWhole(url, response, options);
+    return;
+  }
   const gunzip = createGunzip();
   response.body.on('error', (error) => gunzip.destroy(error));
   try {
@@ -213,6 +180,23 @@ async function* decoded(
   } finally {
     gunzip.destroy();
   }
+}
+
+async function decodedWhole(url: string, { body }: Answer, { maxLength }: FetchOptions): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk as Uint8Array);
+  try {
+    return gunzipSync(Buffer.concat(chunks), { maxOutputLength: Math.max(1, maxLength) });
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? tooLong(url, maxLength) : error;
+  }
+}
+
+/** An answer that nobody reads. */
+function discard({ headers, body }: Answer): void {
+  body.on('error', () => undefined);
+  if (Number(headers['content-length'] ?? Number.POSITIVE_INFINITY) <= SHORT) body.resume();
+  else body.destroy();
 }
 
 function asDownloadError(url: string, error: unknown): unknown {
