@@ -5,6 +5,7 @@ import { filenameProjectName, isValidProjectName, normalizeProjectName } from '.
 import { isValidVersion } from '../pypi/version.ts';
 import { parseTrustSettings } from '../proxy/trust-settings.ts';
 import { CliError } from './cli-error.ts';
+import { mirrorLine } from './pin-trust.ts';
 import { newestRoot } from './show-trusted.ts';
 import { openTrustStore } from './open-index.ts';
 import { zipArchive, type ArchiveMember } from './zip-archive.ts';
@@ -53,9 +54,14 @@ async function trustFiles(project: string, settingsPath: string | undefined): Pr
     const { bytes, fingerprint } = await newestRoot(index);
     roots.set(index.url, bytes);
     const name = `index-${tables.length + 1}`;
-    tables.push(
-      `[[index]]\nname = "${name}"\nurl = ${JSON.stringify(index.url)}\nroot-sha256 = "${fingerprint}"\n`,
-    );
+    const lines = [
+      '[[index]]',
+      `name = "${name}"`,
+      `url = ${JSON.stringify(index.url)}`,
+      ...mirrorLine(index),
+      `root-sha256 = "${fingerprint}"`,
+    ];
+    tables.push(`${lines.join('\n')}\n`);
   }
   const text = settingsPath === undefined ? tables.join('\n') : await readFile(settingsPath, 'utf8');
   const settings = parseTrustSettings(text, settingsPath ?? 'the trusted indexes of this user');

@@ -22,7 +22,7 @@ const ATTEMPTS = 3;
 export async function mirrorIndex(url: string, folder: string, options: MirrorOptions): Promise<ExitCode> {
   const projects = options.projects?.map(patternOf);
   const trusted = await chooseIndex(openTrustStore(), url);
-  const fetcher = openFetchers([trusted.url, ...(trusted.mirrors ?? [])]);
+  const fetcher = openFetchers([trusted.url, ...trusted.mirrors]);
   try {
     const copied = await copy(trusted, folder, fetcher, projects, options.recheck === true);
     if (options.json === true) print(JSON.stringify(copied, undefined, 2));

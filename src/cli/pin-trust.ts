@@ -58,7 +58,19 @@ function tableOf(index: TrustedIndex, fingerprint: string, options: PinOptions):
     throw new CliError('usage', `'${text}' is neither a project name nor the beginning of names with *.`);
   });
   const projects = patterns === undefined ? '' : `projects = [${patterns.join(', ')}]\n`;
-  return `[[tool.rind.index]]\nname = ${JSON.stringify(name)}\nurl = ${JSON.stringify(index.url)}\nroot-sha256 = "${fingerprint}"\n${projects}`;
+  const lines = [
+    '[[tool.rind.index]]',
+    `name = ${JSON.stringify(name)}`,
+    `url = ${JSON.stringify(index.url)}`,
+    ...mirrorLine(index),
+    `root-sha256 = "${fingerprint}"`,
+  ];
+  return `${lines.join('\n')}\n${projects}`;
+}
+
+/** The mirrors of an index as its table has them. */
+export function mirrorLine({ mirrors }: TrustedIndex): readonly string[] {
+  return mirrors.length === 0 ? [] : [`mirrors = [${mirrors.map((url) => JSON.stringify(url)).join(', ')}]`];
 }
 
 function nameOf(url: string): string {

@@ -49,6 +49,22 @@ export async function resolveTrust(cwd: string, options: ResolveTrustOptions = {
   return ofStore(user, options.index);
 }
 
+/**
+ * The only keys to which the rules that hold in a folder let a project be delegated; undefined: any. Asks no index.
+ * @throws TrustSettingsError
+ */
+export async function pinnedSigners(
+  cwd: string,
+  project: string,
+  environment = process.env,
+): Promise<ReadonlySet<string> | undefined> {
+  const reader = currentReader(environment);
+  const user = await readUserSettings(environment, reader);
+  const settings = await findProjectTrust(cwd, reader);
+  if (settings === undefined) return user === undefined ? undefined : policyOf(user).rulesOf(project).signers;
+  return policyOf(user === undefined ? settings : combineSettings(settings, user)).rulesOf(project).signers;
+}
+
 /** Who asks: this process, by its user id. */
 export function currentReader(environment: NodeJS.ProcessEnv): Reader {
   return { uid: process.getuid?.(), safeFolder: environment['RIND_SAFE_FOLDER'] || undefined };
@@ -90,7 +106,7 @@ async function committed(
   const indexes: TrustedIndex[] = [];
   for (const setting of combined.indexes) {
     const trusted = await establishTrust(setting, settings.path, roots);
-    indexes.push({ ...trusted, mirrors: setting.mirrors });
+    indexes.push(withMirrors(trusted, setting.mirrors));
   }
   return { indexes, policy: policyOf(combined), source, path: settings.path };
 }
@@ -106,6 +122,7 @@ async function ofStore(rules: TrustSettings | undefined, url: string | undefined
   // Nothing says which name comes from which.
   if (first === undefined || (others.length > 0 && (rules?.routes.size ?? 0) === 0))
     await store.choose(undefined);
+  const more = new Map(rules?.indexes.map((setting) => [setting.url, setting.mirrors]));
   const policy = createPolicy({
     routes: rules?.routes ?? new Map<string, string>(),
     agreements: rules?.agreements ?? new Map<string, never>(),
@@ -113,7 +130,13 @@ async function ofStore(rules: TrustSettings | undefined, url: string | undefined
     defaultIndex: others.length === 0 ? first?.url : undefined,
     unknownHosts: rules?.unknownHosts ?? 'refuse',
   });
-  return { indexes, policy, source: 'user' };
+  const mirrored = indexes.map((index) => withMirrors(index, more.get(index.url) ?? []));
+  return { indexes: mirrored, policy, source: 'user' };
+}
+
+/** Those of `rind trust` first, then those that a file names. */
+function withMirrors(index: TrustedIndex, more: readonly string[]): TrustedIndex {
+  return { ...index, mirrors: [...new Set([...index.mirrors, ...more])] };
 }
 
 /** Only this index; names that must come from another one then come from nowhere. */

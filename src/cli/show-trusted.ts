@@ -13,7 +13,7 @@ export const ORIGINS = {
   'first-use': 'first use; nobody vouched for it',
 } as const;
 
-/** `rind trust list`: URL, root fingerprint and origin of each. */
+/** `rind trust list`: URL, root fingerprint, origin and mirrors of each. */
 export async function listTrusted(asJson: boolean): Promise<void> {
   const indexes = await openTrustStore().list();
   if (asJson) return print(JSON.stringify(indexes.map(recordOf), undefined, 2));
@@ -23,6 +23,7 @@ export async function listTrusted(asJson: boolean): Promise<void> {
     print(
       `${index.url.padEnd(width)}  root ${index.rootVersion}  ${index.fingerprint}  by ${ORIGINS[index.origin]}`,
     );
+    for (const mirror of index.mirrors) print(`  mirror ${mirror}`);
   }
 }
 
@@ -42,6 +43,7 @@ export async function showTrusted(url: string | undefined, asJson: boolean): Pro
     return print(JSON.stringify({ ...recordOf(index), newestRoot: root, timestamp }, undefined, 2));
   }
   print(`index           ${index.url}`);
+  for (const mirror of index.mirrors) print(`mirror          ${mirror}`);
   print(`trusted         since ${day(index.addedAt)}, by ${ORIGINS[index.origin]}`);
   print(`began with      root ${index.rootVersion}, ${index.fingerprint}`);
   print(
@@ -59,8 +61,8 @@ export async function showTrusted(url: string | undefined, asJson: boolean): Pro
 
 /** A trusted index as JSON tells it. */
 export function recordOf(index: TrustedIndex): object {
-  const { url, origin, rootVersion, fingerprint, addedAt } = index;
-  return { url, origin, rootVersion, fingerprint, addedAt };
+  const { url, mirrors, origin, rootVersion, fingerprint, addedAt } = index;
+  return { url, mirrors, origin, rootVersion, fingerprint, addedAt };
 }
 
 /** The newest root that is known here. */

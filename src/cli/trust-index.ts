@@ -8,15 +8,16 @@ import {
   requireFingerprint,
 } from '../proxy/trusted-root.ts';
 import type { SelfSignedRoot } from '../proxy/trusted-root.ts';
-import { TrustStoreError, type TrustedIndex, type TrustOrigin } from '../proxy/trust-store.ts';
+import { TrustStoreError, type TrustDecision, type TrustedIndex } from '../proxy/trust-store.ts';
 import type { Verdict } from '../proxy/verdict.ts';
 import { DownloadError, DownloadHttpError } from '../tuf/download-error.ts';
 import type { Fetcher } from '../updater/fetcher.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { openFetcher, openTrustStore, openUpdater } from './open-index.ts';
+import { openFetchers, openTrustStore, openUpdater } from './open-index.ts';
 import { recordOf } from './show-trusted.ts';
 import { print, reportVerdict, say } from './terminal.ts';
+import { mirrorsOf, reportMirrors, warnOfStrangers } from './trust-mirrors.ts';
 
 export interface TrustAddOptions {
   readonly root?: string;
@@ -24,6 +25,8 @@ export interface TrustAddOptions {
   readonly trustOnFirstUse?: boolean;
   readonly rootVersion: number;
   readonly allowUnencryptedHttp?: boolean;
+  /** Copies of the index, as they were typed. */
+  readonly mirror?: readonly string[];
   /** Print what is trusted now as JSON. */
   readonly json?: boolean;
 }
@@ -36,15 +39,16 @@ type Grounds =
 
 /**
  * `rind trust add`: obtains the root, checks it against the grounds, follows the index from it to its newest metadata,
- * and only then stores the trust. Doing it again with the same root changes nothing and succeeds.
+ * and only then stores the trust. Doing it again with the same root changes nothing but the mirrors, if some are named, and succeeds.
  */
 export async function trustIndex(text: string, options: TrustAddOptions): Promise<ExitCode> {
   const url = parseIndexUrl(text, { allowUnencrypted: options.allowUnencryptedHttp === true });
+  const mirrors = mirrorsOf(url, options);
   const grounds = groundsOf(options);
-  const fetcher = openFetcher(url);
+  const fetcher = openFetchers([url, ...(mirrors ?? [])]);
   try {
-    const root = await obtainRoot(url, grounds, fetcher);
-    const exitCode = await store(url, grounds.origin, root, fetcher);
+    const root = await obtainRoot([url, ...(mirrors ?? [])], grounds, fetcher);
+    const exitCode = await store({ url, origin: grounds.origin, root }, mirrors, fetcher);
     if (options.json === true && exitCode === EXIT.ok) await printTrusted(url);
     return exitCode;
   } catch (error) {
@@ -89,15 +93,30 @@ function groundsOf(options: TrustAddOptions): Grounds {
   return { origin: 'fingerprint', fingerprint: parsed, version };
 }
 
-async function obtainRoot(url: string, grounds: Grounds, fetcher: Fetcher): Promise<SelfSignedRoot> {
+/** A mirror may give the root that a fingerprint names; what is trusted on first use is what the index itself shows. */
+async function obtainRoot(
+  [url = '', ...mirrors]: readonly string[],
+  grounds: Grounds,
+  fetcher: Fetcher,
+): Promise<SelfSignedRoot> {
   if (grounds.origin === 'root-file') return readSelfSignedRoot(await readRootFile(grounds.path));
-  const root = await readSelfSignedRoot(await fetchRoot(fetcher, url, grounds.version));
-  requireFingerprint(
-    root,
-    grounds.version,
-    grounds.origin === 'fingerprint' ? grounds.fingerprint : root.fingerprint,
-  );
-  return root;
+  const { version } = grounds;
+  try {
+    const root = await readSelfSignedRoot(await fetchRoot(fetcher, url, version));
+    requireFingerprint(
+      root,
+      version,
+      grounds.origin === 'fingerprint' ? grounds.fingerprint : root.fingerprint,
+    );
+    return root;
+  } catch (error) {
+    const [next] = mirrors;
+    if (!(error instanceof DownloadError) || grounds.origin === 'first-use' || next === undefined)
+      throw error;
+    return obtainRoot(mirrors, grounds, fetcher).catch(() => {
+      throw error;
+    });
+  }
 }
 
 async function readRootFile(path: string): Promise<Uint8Array> {
@@ -111,15 +130,15 @@ async function readRootFile(path: string): Promise<Uint8Array> {
 }
 
 async function store(
-  url: string,
-  origin: TrustOrigin,
-  root: SelfSignedRoot,
+  { url, origin, root }: TrustDecision,
+  mirrors: readonly string[] | undefined,
   fetcher: Fetcher,
 ): Promise<ExitCode> {
   let unreachable: Verdict | undefined;
   let refused: Verdict | undefined;
   try {
-    const index = await openTrustStore().add({ url, origin, root }, async (draft) => {
+    const decision = { url, origin, root, mirrors: mirrors ?? [] };
+    const index = await openTrustStore().add(decision, async (draft) => {
       try {
         await (await openUpdater(draft, fetcher))().refresh();
       } catch (error) {
@@ -134,6 +153,7 @@ async function store(
       }
     });
     reportTrusted(index, root, unreachable);
+    await warnOfStrangers(index);
     return EXIT.ok;
   } catch (error) {
     if (refused !== undefined) {
@@ -142,11 +162,16 @@ async function store(
       return exitCode;
     }
     if (!(error instanceof TrustStoreError) || error.code !== 'already-trusted') throw error;
-    return alreadyTrusted(url, root, error);
+    return alreadyTrusted(url, root, mirrors, error);
   }
 }
 
-async function alreadyTrusted(url: string, root: SelfSignedRoot, error: TrustStoreError): Promise<ExitCode> {
+async function alreadyTrusted(
+  url: string,
+  root: SelfSignedRoot,
+  mirrors: readonly string[] | undefined,
+  error: TrustStoreError,
+): Promise<ExitCode> {
   const index = await openTrustStore().get(url);
   if (index?.fingerprint !== root.fingerprint) {
     throw new TrustStoreError('already-trusted', `The index ${url} is trusted already, with another root.`, {
@@ -154,6 +179,11 @@ async function alreadyTrusted(url: string, root: SelfSignedRoot, error: TrustSto
     });
   }
   say(`${url} is trusted already, with this root`);
+  if (mirrors !== undefined && mirrors.join() !== index.mirrors.join()) {
+    const changed = await openTrustStore().setMirrors(url, mirrors);
+    reportMirrors(changed);
+    await warnOfStrangers(changed);
+  }
   return EXIT.ok;
 }
 
@@ -165,6 +195,7 @@ function reportTrusted(
   say(`${index.url} is trusted from now on`);
   say(`  root         version ${root.version}, signed by ${signatures} of its keys (${threshold} needed)`);
   say(`  fingerprint  ${index.fingerprint}`);
+  for (const mirror of index.mirrors) say(`  mirror       ${mirror}`);
   if (index.origin === 'first-use') {
     say('warning: nobody vouched for this root; compare the fingerprint with whoever runs the index');
   }

@@ -9,7 +9,7 @@ import type { TargetFile } from '../tuf/file.ts';
 import type { Targets } from '../tuf/targets.ts';
 import type { Updater } from '../updater/updater.ts';
 import { CliError } from './cli-error.ts';
-import { chooseIndex, openFetcher, openTrustStore, openUpdater } from './open-index.ts';
+import { chooseIndex, openFetchers, openTrustStore, openUpdater } from './open-index.ts';
 
 /** A project as the index shows it to everybody, verified: what a developer builds the next version on. */
 export interface VerifiedProject {
@@ -40,7 +40,7 @@ export async function withVerifiedProject<T>(
   work: (project: VerifiedProject) => Promise<T>,
 ): Promise<T> {
   const trusted = await chooseIndex(openTrustStore(), options.index);
-  const fetcher = openFetcher(trusted.url);
+  const fetcher = openFetchers([trusted.url, ...trusted.mirrors]);
   try {
     const updater = (await openUpdater(trusted, fetcher))();
     return await work(await readProject(trusted.url, options.project, updater));

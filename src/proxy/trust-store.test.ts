@@ -41,6 +41,25 @@ describe('TrustStore', () => {
     expect(await store.get(URL_B)).toBeUndefined();
   });
 
+  it('keeps the mirrors of an index until others are named, and reads what was written before there were any', async () => {
+    const mirrors = ['https://m.example/', 'https://n.example/'];
+    const decision = { url: URL_A, origin: 'fingerprint', root, mirrors } as const;
+    const added = await store.add(decision, async () => undefined);
+    expect(added.mirrors).toEqual(mirrors);
+    expect(await store.setMirrors(URL_A, ['https://o.example/'])).toEqual({
+      ...added,
+      mirrors: ['https://o.example/'],
+    });
+    expect(await store.get(URL_A)).toMatchObject({ mirrors: ['https://o.example/'] });
+    await expect(store.setMirrors(URL_B, [])).rejects.toMatchObject({ code: 'not-trusted' });
+    const record = join(added.metadataFolder, '..', 'index.json');
+    const { mirrors: _, ...older } = JSON.parse(await readFile(record, 'utf8')) as { mirrors: unknown };
+    await writeFile(record, JSON.stringify(older));
+    expect(await store.get(URL_A)).toMatchObject({ mirrors: [] });
+    await writeFile(record, JSON.stringify({ ...older, mirrors: ['no URL'] }));
+    await expect(store.get(URL_A)).rejects.toMatchObject({ code: 'damaged' });
+  });
+
   it('lets nobody else read or write what it keeps', async () => {
     const { rootPath, metadataFolder } = await add(URL_A);
     for (const path of [join(folder, 'state', 'trust'), join(metadataFolder, '..'), metadataFolder]) {

@@ -26,8 +26,8 @@ export interface TrustedIndex {
   readonly id: string;
   /** Base URL, with the final slash. */
   readonly url: string;
-  /** Base URLs of copies that need no trust, where settings name some. */
-  readonly mirrors?: readonly string[];
+  /** Base URLs of copies that need no trust, asked in this order when the index cannot be used. */
+  readonly mirrors: readonly string[];
   readonly origin: TrustOrigin;
   /** The root trust began with; later ones follow from it by signatures. */
   readonly rootVersion: number;
@@ -49,6 +49,8 @@ export interface TrustDecision {
   readonly url: string;
   readonly origin: TrustOrigin;
   readonly root: SelfSignedRoot;
+  /** See {@link TrustedIndex}. */
+  readonly mirrors?: readonly string[];
 }
 
 const RECORD = 'index.json';
@@ -123,7 +125,7 @@ export class TrustStore {
     try {
       await mkdir(join(draft, METADATA), { recursive: true, mode: 0o700 });
       await writeDurably(join(draft, ROOT), decision.root.bytes);
-      await writeDurably(join(draft, RECORD), encodeRecord(decision));
+      await writeDurably(join(draft, RECORD), encode(recordOf(decision)));
       await check(await this.#readFrom(draft, id));
       await rename(draft, join(this.#folder, id)).catch((error: unknown) => {
         throw isCode(error, 'ENOTEMPTY', 'EEXIST') ? alreadyTrusted(decision.url) : error;
@@ -132,6 +134,16 @@ export class TrustStore {
       await rm(draft, { recursive: true, force: true });
     }
     return this.#read(id);
+  }
+
+  /** Names other copies of a trusted index, in place of those before. @throws TrustStoreError `not-trusted` */
+  async setMirrors(url: string, mirrors: readonly string[]): Promise<TrustedIndex> {
+    const index = await this.choose(url);
+    const path = join(this.#folder, index.id, RECORD);
+    const draft = `${path}.${randomUUID()}`;
+    await writeDurably(draft, encode({ ...index, mirrors }));
+    await rename(draft, path);
+    return this.#read(index.id);
   }
 
   /** Ends the trust in an index and removes everything kept for it. @throws TrustStoreError `not-trusted` */
@@ -193,29 +205,32 @@ export function cacheFolder(environment: NodeJS.ProcessEnv, home: string): strin
   return join(environment['XDG_CACHE_HOME'] || join(home, '.cache'), 'rind');
 }
 
-type Record = Pick<TrustedIndex, 'url' | 'origin' | 'rootVersion' | 'fingerprint' | 'addedAt'>;
+type Record = Pick<TrustedIndex, 'url' | 'mirrors' | 'origin' | 'rootVersion' | 'fingerprint' | 'addedAt'>;
 
-function encodeRecord({ url, origin, root }: TrustDecision): Uint8Array {
-  const record = {
-    format: FORMAT,
-    url,
-    origin,
-    rootVersion: root.root.version,
-    fingerprint: root.fingerprint,
-    addedAt: new Date().toISOString(),
-  };
+function recordOf({ url, origin, root, mirrors = [] }: TrustDecision): Record {
+  const { fingerprint } = root;
+  return { url, mirrors, origin, rootVersion: root.root.version, fingerprint, addedAt: new Date() };
+}
+
+function encode({ url, mirrors, origin, rootVersion, fingerprint, addedAt }: Record): Uint8Array {
+  const record = { format: FORMAT, url, mirrors, origin, rootVersion, fingerprint, addedAt };
   return Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`, 'utf8');
 }
 
 function decodeRecord(text: string): Record | undefined {
   const record = parseObject(text);
-  const { format, url, origin, rootVersion, fingerprint, addedAt } = record ?? {};
+  const { format, url, mirrors = [], origin, rootVersion, fingerprint, addedAt } = record ?? {};
   if (format !== FORMAT || typeof url !== 'string' || !URL.canParse(url)) return undefined;
+  if (!Array.isArray(mirrors) || !mirrors.every(isUrl)) return undefined;
   if (origin !== 'root-file' && origin !== 'fingerprint' && origin !== 'first-use') return undefined;
   if (typeof rootVersion !== 'number' || !Number.isSafeInteger(rootVersion)) return undefined;
   if (typeof fingerprint !== 'string' || !/^[0-9a-f]{64}$/.test(fingerprint)) return undefined;
   if (typeof addedAt !== 'string' || Number.isNaN(Date.parse(addedAt))) return undefined;
-  return { url, origin, rootVersion, fingerprint, addedAt: new Date(addedAt) };
+  return { url, mirrors, origin, rootVersion, fingerprint, addedAt: new Date(addedAt) };
+}
+
+function isUrl(value: unknown): value is string {
+  return typeof value === 'string' && URL.canParse(value);
 }
 
 function parseObject(text: string): { readonly [name: string]: unknown } | undefined {

@@ -11,7 +11,7 @@ import { cleanEnvironment, run, succeed, type Finished } from '../tools/process.
 import { createVirtualEnvironment, pythonTools } from '../tools/python-tools.ts';
 import { buildRind, scratchFolder } from '../tools/rind-program.ts';
 import { whenAvailable } from '../tools/unavailable.ts';
-import { CleanClient, served } from './clean-client.ts';
+import { CleanClient, fingerprintOf, served } from './clean-client.ts';
 
 const tools = whenAvailable(pythonTools);
 let scratch: Awaited<ReturnType<typeof scratchFolder>>;
@@ -272,6 +272,39 @@ describe('a map of indexes that have to agree', () => {
     const single = await checkout.install('pip', 'demo');
     expect(single.code, single.output).toBe(1);
     expect(await checkout.installed()).toEqual(['agreed-1.0.dist-info']);
+  });
+});
+
+describe('mirrors of a trusted index', () => {
+  it('are stored with the trust, used when the index is away, committed with it, and replaced', async () => {
+    const gone = 'http://127.0.0.1:9/';
+    const stranger = `${other.url}copy/`;
+    const user = await Checkout.create('');
+    const { client } = user;
+    const add = ['trust', 'add', gone, '--fingerprint', await fingerprintOf(index)];
+    const added = await client.run([...add, '--mirror', stranger, '--mirror', `${index.url}simple/`]);
+    expect(added.code, added.output).toBe(0);
+    expect(added.stderr).toContain(`warning: ${stranger} is no mirror of it so far`);
+    const listed = await client.run(['trust', 'list']);
+    expect(listed.stdout).toContain(`  mirror ${stranger}\n  mirror ${index.url}\n`);
+    expect((await client.run(['trust', 'pin', '--print'])).stdout).toContain(
+      `mirrors = ["${stranger}", "${index.url}"]\n`,
+    );
+    const finished = await user.install('pip', 'acme-core');
+    expect(finished.code, finished.output).toBe(0);
+    expect(await user.installed()).toEqual(['acme_core-1.0.dist-info']);
+
+    const set = await client.run(['trust', 'set', gone, '--mirror', other.url, '--json']);
+    expect(JSON.parse(set.stdout)).toMatchObject({ url: gone, mirrors: [other.url] });
+    expect(set.stderr).toContain(`warning: ${other.url} is a mirror of another index`);
+    expect(await client.run(['trust', 'set', gone, '--no-mirrors'])).toMatchObject({ code: 0 });
+    expect((await client.run(['trust', 'show'])).stdout).not.toMatch(/mirror/);
+    // Said again with mirrors, the same trust has them.
+    const again = await client.run([...add, '--mirror', index.url]);
+    expect(again).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining(`has the mirrors ${index.url}\n`),
+    });
   });
 });
 

@@ -1,8 +1,9 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { PinOptions } from '../pin-trust.ts';
 import type { TrustAddOptions } from '../trust-index.ts';
+import type { MirrorOptions } from '../trust-mirrors.ts';
 
-/** `rind trust add|list|show|pin|remove` */
+/** `rind trust add|list|show|set|pin|remove` */
 export function registerTrust(program: Command): void {
   const trust = program
     .command('trust')
@@ -26,6 +27,7 @@ export function registerTrust(program: Command): void {
       const { showTrusted } = await import('../show-trusted.ts');
       await showTrusted(url, options.json === true);
     });
+  registerSet(trust);
   registerPin(trust);
   trust
     .command('remove')
@@ -36,6 +38,28 @@ export function registerTrust(program: Command): void {
       const { removeTrusted } = await import('../trust-index.ts');
       await removeTrusted(url, options.json === true);
     });
+}
+
+function registerSet(trust: Command): void {
+  trust
+    .command('set')
+    .description('Names other mirrors of a trusted index, in place of those it has. They need no trust.')
+    .argument('<url>')
+    .option('--mirror <url>', MIRROR, collect)
+    .option('--no-mirrors', 'takes all mirrors away')
+    .option('--allow-unencrypted-http', 'although everybody on the way can see what you install')
+    .option('--json', 'print what is trusted now as JSON')
+    .action(async (url: string, options: MirrorOptions & { mirrors?: boolean }) => {
+      const { setMirrors } = await import('../trust-mirrors.ts');
+      await setMirrors(url, options);
+    });
+}
+
+const MIRROR =
+  'a copy of it, asked when the index cannot be used; once for each, in the order they are asked';
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }
 
 function registerPin(trust: Command): void {
@@ -67,6 +91,7 @@ function registerAdd(trust: Command): void {
       '--trust-on-first-use',
       'whatever root the index shows now (anybody on the way could show another)',
     )
+    .option('--mirror <url>', MIRROR, collect)
     .option('--root-version <number>', 'the root version the fingerprint belongs to', parseVersion, 1)
     .option('--allow-unencrypted-http', 'although everybody on the way can see what you install')
     .option('--json', 'print what is trusted now as JSON')
