@@ -71,6 +71,10 @@ describe('a list of claimed projects', () => {
         (role) => parseProjectRoleName(role) === undefined,
       ),
     ).toBe(true);
+    // Who is not claimed and begins like a part is looked for behind it: no part ends the search.
+    for (const part of lists.values())
+      for (const role of part.roles?.values() ?? [])
+        expect([role.name, role.terminating]).toEqual([role.name, claimListOf(role.name) === undefined]);
   });
 
   it('keeps each part below a megabyte for ten thousand projects that begin alike, and gives back what it was made of', () => {

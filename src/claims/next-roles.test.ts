@@ -59,6 +59,16 @@ describe('what has to be signed', () => {
     expect(names(published)).toEqual(['project-foo.release 2']);
   });
 
+  it('delegates to machines everything of the project, terminating, and to a builder its wheels alone, before them', () => {
+    const owned = plan({ present: claimed, release: owners('laptop'), wheels: owners('farm') });
+    const delegated = [...(owned.get('project-foo')?.delegations?.roles?.values() ?? [])];
+    expect(delegated.map(({ name, terminating, paths }) => [name, terminating, paths])).toEqual([
+      ['project-foo.wheels', false, ['packages/foo/*.whl']],
+      ['project-foo.release', true, ['packages/foo/*', 'simple/foo/*']],
+    ]);
+    expect(delegated.map(({ keyIds }) => keyIds)).toEqual([[key('farm').keyId], [key('laptop').keyId]]);
+  });
+
   it('for other machines is their list too: what a revoked one signed counts no more', () => {
     const machines = plan({ present: claimed, release: owners('alice', 'laptop') });
     expect(names(plan({ present: machines, release: owners('alice') }))).toEqual([

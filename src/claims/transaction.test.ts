@@ -155,6 +155,10 @@ describe('a first claim', () => {
 });
 
 describe('the six checks', () => {
+  const OTHER_WAY = {
+    role: ROLE,
+    message: expect.stringContaining('delegates in another way than a project may') as string,
+  };
   const attacks: readonly {
     readonly name: string;
     readonly code: ClaimError['code'];
@@ -225,17 +229,19 @@ describe('the six checks', () => {
     {
       name: 'a delegation of another project’s role',
       code: 'DELEGATION',
-      detail: { role: 'project-bar' },
+      detail: { role: 'project-bar', message: expect.stringContaining('it may delegate to') as string },
       role: () => withDelegation('project-bar', ['packages/foo/*', 'simple/foo/*'], true),
     },
     {
       name: 'a delegation of paths of others',
       code: 'DELEGATION',
+      detail: OTHER_WAY,
       role: () => withDelegation(RELEASE, ['packages/*/*', 'simple/*/*'], true),
     },
     {
       name: 'a release role after which the search goes on',
       code: 'DELEGATION',
+      detail: OTHER_WAY,
       role: () => withDelegation(RELEASE, ['packages/foo/*', 'simple/foo/*'], false),
     },
     {

@@ -183,11 +183,13 @@ describe('recently-claimed', () => {
       await fixture.upload(name, '1');
       await signProject(fixture, name, { owners: [newSigner()] });
     }
+    // Not claimed, and their names begin like a part: a client goes on to the bins.
+    for (const name of ['afree', 'b', 'c1free']) await fixture.upload(name, '1');
     await publisher.publishOnce();
     expect(publisher.heldBack).toEqual([]);
     const parts = [...(await rows()).keys()].filter((role) => role.startsWith('recently-claimed-'));
     expect(parts.length).toBeGreaterThanOrEqual(3);
-    for (const name of ['a', 'a0', 'b1', 'c89'])
+    for (const name of ['a', 'a0', 'b1', 'c89', 'afree', 'b', 'c1free'])
       expect(await client.read(`packages/${name}/${name}-1.tar.gz`)).toBe(`${name} 1`);
     await clean();
     const before = await rows();

@@ -15,7 +15,9 @@ const FORGED = 'packages/flask/flask-9.tar.gz';
 const WHEEL = 'packages/flask/flask-1.0-py3-none-any.whl';
 const DJANGO = 'packages/django/django-1.0.tar.gz';
 const PARTED = 'packages/b31/b31-1.tar.gz';
-const PATHS = [FLASK, 'simple/flask/index.json', WHEEL, FORGED, DJANGO, PARTED];
+/** Not claimed, and its name begins like a part of recently-claimed. */
+const FREE = 'packages/bfree/bfree-1.tar.gz';
+const PATHS = [FLASK, 'simple/flask/index.json', WHEEL, FORGED, DJANGO, PARTED, FREE];
 
 interface TufJsUpdater {
   refresh(): Promise<void>;
@@ -38,6 +40,7 @@ beforeAll(async () => {
   await fixture.createRepository();
   publisher = await fixture.startedPublisher();
   for (const name of ['flask', 'django']) await fixture.upload(name, '1.0');
+  await fixture.upload('bfree', '1');
   for (let number = 0; number < 90; number++) {
     const name = `${'abc'[number % 3]}${number}`;
     await fixture.upload(name, '1');
@@ -89,6 +92,7 @@ describe('other TUF clients and claimed projects', () => {
     expect(await read('simple/flask/index.json')).toContain('flask-1.0.tar.gz');
     expect(await read(DJANGO)).toBe('django 1.0');
     expect(await read(PARTED)).toBe('b31 1');
+    expect(await read(FREE)).toBe('bfree 1');
   });
 
   it('tuf-js does so too', async () => {
@@ -113,5 +117,6 @@ describe('other TUF clients and claimed projects', () => {
     expect(found.get(WHEEL)).toBe('built');
     expect(found.get(DJANGO)).toBe('django 1.0');
     expect(found.get(PARTED)).toBe('b31 1');
+    expect(found.get(FREE)).toBe('bfree 1');
   });
 });
