@@ -33,12 +33,17 @@ function printable(text: string): string {
 export function reportVerdict(verdict: Verdict): ExitCode {
   keepVerdict(verdict);
   const isFailure = isVerificationFailure(verdict);
-  const outcome = isFailure ? 'did not verify' : 'could not be verified';
-  say(`error: ${verdict.subject} from ${verdict.index} ${outcome} (${verdict.code})`);
+  say(`error: ${verdict.subject} from ${verdict.index} ${outcomeOf(verdict)} (${verdict.code})`);
   say(`  what failed:       ${verdict.what}`);
   say(`  what it may mean:  ${verdict.meaning}`);
   say(`  what to do:        ${verdict.remedy}`);
   return isFailure ? EXIT.verification : EXIT.failure;
+}
+
+/** A takedown is no fault of any signature. */
+function outcomeOf(verdict: Verdict): string {
+  if (verdict.code === 'taken-down') return 'is withheld';
+  return isVerificationFailure(verdict) ? 'did not verify' : 'could not be verified';
 }
 
 /** Says what went wrong with a command, and gives the exit code for it. */

@@ -1,4 +1,4 @@
-import { packagePath } from '../pypi/layout.ts';
+import { metadataSidecarPath, packagePath } from '../pypi/layout.ts';
 import { parseProjectJson } from '../pypi/simple.ts';
 import { takedownOf, type Takedown } from '../pypi/takedown-list.ts';
 import type { AnsweringIndex } from './index-answers.ts';
@@ -49,8 +49,15 @@ export class ClaimedIndex implements AnsweringIndex {
     return found;
   }
 
-  metadata(project: string, filename: string): Promise<Uint8Array | undefined> {
-    return this.#options.index.metadata(project, filename);
+  /** @throws VerdictError `taken-down` */
+  async metadata(project: string, filename: string): Promise<Uint8Array | undefined> {
+    const { index } = this.#options;
+    const bytes = await index.metadata(project, filename);
+    const takedown = bytes === undefined ? undefined : takedownOf(await index.takedowns(), project, filename);
+    if (takedown === undefined) return bytes;
+    const page = await index.page(project, 'json');
+    if (page === undefined || page.claim.standing === 'unclaimed') return bytes;
+    throw takenDown(metadataSidecarPath(project, filename), takedown);
   }
 
   download(file: SignedFile): Promise<VerifiedFile> {
