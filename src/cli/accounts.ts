@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
+import { SignerError } from '../keys/signer-error.ts';
 import { readHidden } from '../keys/terminal-secret.ts';
 import type { PublisherRule } from '../registry/publisher-rule.ts';
 import { DEFAULT_PUBLISHING_SETTINGS } from '../registry/publishing-settings.ts';
@@ -42,11 +43,21 @@ async function readPassword({ passwordFile }: PasswordSource, name: string): Pro
     if (text.length > MAX_PASSWORD_FILE) throw new CliError('usage', 'That is no password: it is too long.');
     return text.replace(/\r?\n$/, '');
   }
-  const first = await readHidden(`new password of ${name}: `);
-  const second = await readHidden('the same again: ');
+  const first = await hidden(`new password of ${name}: `);
+  const second = await hidden('the same again: ');
   if (first === undefined || first !== second)
     throw new CliError('failure', 'The two differ; nothing was changed.');
   return first;
+}
+
+async function hidden(question: string): Promise<string | undefined> {
+  try {
+    return await readHidden(question);
+  } catch (cause) {
+    if (!(cause instanceof SignerError)) throw cause;
+    const hints = ['--password-file FILE reads it there, --password-file - from standard input'];
+    throw new CliError('usage', 'There is no terminal to ask for the password at.', hints, { cause });
+  }
 }
 
 function show(value: unknown, asJson: boolean | undefined, lines: readonly string[], nothing: string): void {

@@ -23,6 +23,8 @@ export interface DataFolder {
 }
 
 const OTHERS = 0o077;
+/** One of these lies in every data folder: what came first, or what somebody put there for the first start. */
+const OWN_NAMES: ReadonlySet<string> = new Set(['rind.db', 'keys', 'rind.toml', 'tree', 'indexes']);
 
 /**
  * The folder with the keys of one index of a server: the server's own for the default index, `indexes/<name>` in it for every other. Tree,
@@ -51,15 +53,21 @@ export function dataFolderAt(path: string): DataFolder {
   };
 }
 
-/** Makes the folder, closed to others, or checks that it is there and closed. Throws CliError. */
+/** Makes the folder, or takes an empty one, and closes it to others; or checks that it is a data folder and closed. Throws CliError. */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   const folder = dataFolderAt(path);
   try {
-    const made = await mkdir(folder.path, { recursive: true, mode: 0o700 });
+    await mkdir(folder.path, { recursive: true, mode: 0o700 });
+    const names = (await readdir(folder.path)).filter(
+      (name) => name !== 'lost+found' && !name.startsWith('.'),
+    );
+    if (names.length > 0 && !names.some((name) => OWN_NAMES.has(name))) throw notOurs(folder.path);
     // The umask may have taken more than wanted, never less; a folder of somebody else is refused here.
-    if (made !== undefined) await chmod(folder.path, 0o700);
+    if (names.length === 0) await chmod(folder.path, 0o700);
+    else await requireClosed(folder.path);
     await mkdir(join(folder.path, 'keys'), { recursive: true, mode: 0o700 });
   } catch (cause) {
+    if (cause instanceof CliError) throw cause;
     throw new CliError(
       'failure',
       `The data folder ${folder.path} cannot be used: ${reason(cause)}.`,
@@ -67,8 +75,16 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
       { cause },
     );
   }
-  await requireClosed(folder.path);
   return folder;
+}
+
+/** Nothing is written among somebody else's files. */
+function notOurs(path: string): CliError {
+  return new CliError(
+    'failure',
+    `${path} is not empty and no data folder of rind; nothing was written there.`,
+    ['name an empty folder with --data, or one that is not there yet'],
+  );
 }
 
 /** The online keys of the server, the oldest first: `online.json`, and beside it `online-2.json` and so on while one replaces another. */

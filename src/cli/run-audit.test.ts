@@ -6,7 +6,7 @@ import { appendAudits, auditHash, auditRows } from '../db/audit.ts';
 import { openDatabase } from '../db/open.ts';
 import type { AuditRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
-import { verifyChain } from './run-audit.ts';
+import { shortDetail, verifyChain } from './run-audit.ts';
 
 let folder: string;
 let rows: AuditRow[];
@@ -68,5 +68,17 @@ describe('the chain of the audit log', () => {
 
   it('that was written anew as a whole does not contain the head that was witnessed', async () => {
     expect(await verifyChain(rows, `5:${'ab'.repeat(32)}`)).toMatchObject({ isSound: false, seq: 5 });
+  });
+});
+
+describe('an entry of the audit log for the eye', () => {
+  it('is one line, whatever the number of roles that were signed together', () => {
+    const signed = Array.from({ length: 64 }, (_, number) => `bin-${number} 1 ${'ab'.repeat(32)}`).join();
+    const shown = shortDetail(JSON.stringify({ keys: 'cd'.repeat(32), signed }));
+    expect(shown.length).toBeLessThan(300);
+    expect(JSON.parse(shown)).toEqual({
+      keys: 'cd'.repeat(32),
+      signed: `${signed.slice(0, 80)}... (${signed.length} characters)`,
+    });
   });
 });

@@ -36,11 +36,22 @@ export async function showAudit(options: AuditOptions): Promise<ExitCode> {
       if (options.actor !== undefined && row.actor !== options.actor) continue;
       if (options.action !== undefined && row.action !== options.action) continue;
       print(
-        `${String(row.seq).padStart(6)}  ${row.at}  ${row.actor}  ${row.action}  ${row.subject}  ${row.detail}`,
+        `${String(row.seq).padStart(6)}  ${row.at}  ${row.actor}  ${row.action}  ${row.subject}  ${shortDetail(row.detail)}`,
       );
     }
     return EXIT.ok;
   });
+}
+
+const LONGEST_SHOWN = 80;
+
+/** For the eye: a list of the hashes of hundreds of roles says nothing to it. `rind audit export` has the whole. */
+export function shortDetail(detail: string): string {
+  return JSON.stringify(JSON.parse(detail), (_key, value: unknown) =>
+    typeof value === 'string' && value.length > LONGEST_SHOWN
+      ? `${value.slice(0, LONGEST_SHOWN)}... (${value.length} characters)`
+      : value,
+  );
 }
 
 /** `rind audit export`: JSON lines on stdout, everything that the hashes are made of. */

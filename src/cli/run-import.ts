@@ -63,6 +63,7 @@ export async function runImportCommand(options: RunImportOptions): Promise<ExitC
     if (index === undefined)
       throw new CliError('failure', `There is no index "${name}" in ${folder.path}.`, [
         'rind index list shows them',
+        ...(/[.:/]/.test(name) ? ['the address of another index begins with https:// or http://'] : []),
       ]);
     const store = await PosixStore.open({ root: folder.tree, temporaryFolder: folder.temporary, faults });
     const { settings } = await settingsFor({ data: options.data });

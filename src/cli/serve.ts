@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Settings } from '../config/keys.ts';
 import { openDatabase, type Database } from '../db/open.ts';
 import type { IndexRow } from '../db/schema.ts';
@@ -237,6 +238,13 @@ async function listen(
   }
 }
 
+function secretFiles(folder: DataFolder): readonly { readonly what: string; readonly path: string }[] {
+  return [
+    { what: 'upload token', path: folder.uploadToken },
+    { what: 'passphrase of the offline keys', path: folder.offlinePassphrase },
+  ];
+}
+
 async function tellStart({ folder, repository, database, store }: Opened, url: string): Promise<void> {
   const root = await currentRoot(database.db, store, repository.index);
   const parts = [`Rind serves ${folder.path} on ${url}`];
@@ -247,13 +255,12 @@ async function tellStart({ folder, repository, database, store }: Opened, url: s
       parts.push(shownSecrets(secrets));
       await forgetSecretFiles(folder);
     } else {
-      parts.push(
-        keptSecrets([
-          { what: 'upload token', path: folder.uploadToken },
-          { what: 'passphrase of the offline keys', path: folder.offlinePassphrase },
-        ]),
-      );
+      parts.push(keptSecrets(secretFiles(folder)));
     }
+  } else {
+    // The first start may have ended before it said so.
+    const left = secretFiles(folder).filter(({ path }) => existsSync(path));
+    if (left.length > 0) parts.push(keptSecrets(left));
   }
   // `npm start` runs in a checkout, where nothing put `rind` on the PATH.
   const program = process.env['npm_lifecycle_event'] === 'start' ? 'npx rind' : 'rind';

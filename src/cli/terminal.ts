@@ -102,7 +102,7 @@ function asCliError(error: unknown): CliError {
     const kind = FORGERIES.has(error.code) ? 'verification' : 'failure';
     return new CliError(kind, error.message, error.problems);
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = systemMessage(error) ?? (error instanceof Error ? error.message : String(error));
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   if (code !== undefined) return new CliError('failure', message);
   const stack = error instanceof Error && process.env['RIND_DEBUG'] ? [error.stack ?? ''] : [];
@@ -110,4 +110,24 @@ function asCliError(error: unknown): CliError {
     ...stack,
     'this is a fault of rind, please report it',
   ]);
+}
+
+const SYSTEM_REASONS: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'there is no such file or folder'],
+  ['EACCES', 'this user may not'],
+  ['EPERM', 'it is not permitted'],
+  ['EISDIR', 'it is a folder'],
+  ['ENOTDIR', 'a part of the path is no folder'],
+  ['EEXIST', 'it is there already'],
+  ['ENOSPC', 'the disk is full'],
+  ['EROFS', 'the disk is read-only'],
+]);
+
+/** What the system says of a file, as a sentence; undefined of everything else. */
+function systemMessage(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code = '', path, syscall } = error as NodeJS.ErrnoException;
+  const reason = SYSTEM_REASONS.get(code);
+  if (reason === undefined || path === undefined) return undefined;
+  return `${path} cannot be used: ${reason} (${syscall ?? 'system'}: ${code}).`;
 }

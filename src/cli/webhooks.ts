@@ -34,6 +34,7 @@ export async function listAllWebhooks(options: WebhookOptions): Promise<ExitCode
   return withIndex(options.data, options.index, async (opened) => {
     const webhooks = await webhooksOf(opened, opened.principal);
     if (options.json === true) print(JSON.stringify(webhooks, undefined, 2));
+    else if (webhooks.length === 0) say('There are no webhooks.');
     else for (const { number, url, created } of webhooks) print(`${number}  ${url}  since ${created}`);
     const dead = await deliveriesOf(opened, opened.principal, 'dead');
     if (dead.length > 0)

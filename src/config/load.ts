@@ -45,6 +45,13 @@ export async function loadSettings({
   return { ...loaded, file: layer === undefined ? undefined : path };
 }
 
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'it does not exist'],
+  ['EACCES', 'this user may not'],
+  ['EISDIR', 'it is a folder'],
+  ['ENOTDIR', 'what should be its folder is a file'],
+]);
+
 async function readLayer(path: string, mustExist: boolean): Promise<Layer | undefined> {
   let text: string;
   try {
@@ -58,8 +65,7 @@ async function readLayer(path: string, mustExist: boolean): Promise<Layer | unde
     if (cause instanceof ConfigError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' && !mustExist) return undefined;
-    const reason =
-      code === 'ENOENT' ? 'it does not exist' : cause instanceof TypeError ? 'it is not UTF-8' : String(code);
+    const reason = cause instanceof TypeError ? 'it is not UTF-8' : (REASONS.get(code ?? '') ?? String(code));
     throw new ConfigError(
       'UNREADABLE_FILE',
       [`${path} cannot be read: ${reason}. Name another file with --config.`],

@@ -22,6 +22,9 @@ describe('negotiate', () => {
     ['any application type', 'application/*', 'json'],
     ['any text type', 'text/*', 'text-html'],
     ['all but HTML', 'text/html;q=0, */*', 'json'],
+    ['all but text', 'text/*;q=0, */*', 'json'],
+    ['all but applications', '*/*, application/*;q=0', 'text-html'],
+    ['text less than the rest', '*/*;q=0.9, text/*;q=0.1', 'json'],
     ['mixed case and blanks', `  ${V1.toUpperCase()}+JSON ; Q=0.9 `, 'json'],
   ])('answers %s', (_who, accept, format) => {
     expect(negotiate(accept)).toBe(format);
@@ -31,6 +34,7 @@ describe('negotiate', () => {
     'application/json',
     'image/png',
     `${V1}+json;q=0`,
+    'text/*;q=0, application/*;q=0, */*',
     'application/vnd.pypi.simple.v2+json',
     'garbage',
     ',,,',

@@ -35,7 +35,8 @@ interface MediaRange {
  * The format to answer a simple page in (PEP 691, RFC 9110 section 12.5.1); `undefined` means 406.
  *
  * `format`, the value of the query parameter of that name, overrides `accept`. Without either the answer is
- * `text/html`, as it was before PEP 691. A named type wins over a wildcard of the same quality.
+ * `text/html`, as it was before PEP 691. What is said of a type holds before what is said of `text/*`, and that before what is said of
+ * all; a named type wins over a wildcard of the same quality.
  */
 export function negotiate(accept: string | undefined, format?: string): PageFormat | undefined {
   if (format !== undefined) return FORMATS.get(format.trim().toLowerCase());
@@ -53,10 +54,16 @@ export function negotiate(accept: string | undefined, format?: string): PageForm
     if (quality > bestQuality) [best, bestQuality] = [pageFormat, quality];
   }
   for (const { type, quality } of ranges) {
-    const accepted = WILDCARDS.get(type)?.find((candidate) => !named.has(candidate));
+    const accepted = WILDCARDS.get(type)?.find(
+      (candidate) => !named.has(candidate) && (type !== '*/*' || !isInNarrower(candidate, ranges)),
+    );
     if (accepted !== undefined && quality > bestQuality) [best, bestQuality] = [accepted, quality];
   }
   return best;
+}
+
+function isInNarrower(candidate: PageFormat, ranges: readonly MediaRange[]): boolean {
+  return ranges.some(({ type }) => type !== '*/*' && WILDCARDS.get(type)?.includes(candidate) === true);
 }
 
 function parseAccept(accept: string): MediaRange[] {

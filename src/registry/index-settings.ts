@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Executor, IndexRow, ProjectRow } from '../db/schema.ts';
+import { quote } from '../pypi/errors.ts';
 import { RegistryError } from './errors.ts';
 import { retentionForm, type RetentionRules } from './retention-rules.ts';
 import {
@@ -110,12 +111,45 @@ export function changedLimits(before: ProjectLimits, change: unknown): ProjectLi
 function parsed<Form>(form: z.ZodType<Form>, value: unknown): Form {
   const result = form.safeParse(value);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const place = issue?.path.join('.') ?? '';
+  const [issue] = result.error.issues;
   throw new RegistryError(
     'INVALID_REQUEST',
-    `The setting ${place === '' ? '' : `${place} `}cannot be taken: ${issue?.message ?? 'it is not known'}.`,
+    issue === undefined ? 'The settings cannot be taken.' : told(issue),
   );
+}
+
+const KINDS: ReadonlyMap<string, string> = new Map([
+  ['number', 'a number'],
+  ['int', 'a whole number'],
+  ['boolean', 'true or false'],
+  ['array', 'a list'],
+  ['object', 'a group of settings'],
+  ['string', 'a text'],
+]);
+
+/** What is wrong with a setting, and what it has to be. */
+function told(issue: z.core.$ZodIssue): string {
+  const place = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const name = [...issue.path, issue.keys[0] ?? ''].join('.');
+    return `There is no setting ${quote(name)}: docs/projects.md has the list.`;
+  }
+  return `The setting ${place} cannot be taken: ${reasonOf(issue)}.`;
+}
+
+function reasonOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `it has to be ${KINDS.get(issue.expected) ?? issue.expected}`;
+    case 'too_small':
+      return `it has to be at least ${issue.minimum}`;
+    case 'too_big':
+      return `it has to be at most ${issue.maximum}`;
+    case 'invalid_value':
+      return `it has to be one of ${issue.values.map(String).join(', ')}`;
+    default:
+      return issue.message;
+  }
 }
 
 /** One level deep: the sections are changed, not replaced. */

@@ -91,7 +91,7 @@ export function sendDocument(request: IncomingMessage, response: ServerResponse,
   const chosen =
     zipped !== undefined && acceptsGzip(request.headers['accept-encoding']) ? zipped : document.identity;
   const known = request.headers['if-none-match'];
-  if (known !== undefined && matchesEtag(known, chosen.etag)) {
+  if (known === undefined ? isUnmodified(request, document) : matchesEtag(known, chosen.etag)) {
     response.writeHead(304, chosen.notModified as string[]);
     response.end();
     return;
@@ -99,4 +99,12 @@ export function sendDocument(request: IncomingMessage, response: ServerResponse,
   response.writeHead(200, chosen.headers as string[]);
   if (request.method === 'HEAD') response.end();
   else response.end(chosen.body);
+}
+
+/** By the date, as for files that are sent from the disk. A page may change twice within a second, which no date tells. */
+function isUnmodified({ headers }: IncomingMessage, { isFile, identity }: Document): boolean {
+  const since = headers['if-modified-since'];
+  if (since === undefined || !isFile) return false;
+  const at = identity.headers.indexOf('Last-Modified');
+  return at !== -1 && Date.parse(identity.headers[at + 1] ?? '') <= Date.parse(since);
 }

@@ -1,4 +1,4 @@
-import { negotiate, type PageFormat } from '../pypi/simple.ts';
+import { negotiate, PAGE_CONTENT_TYPES, type PageFormat } from '../pypi/simple.ts';
 
 const MOST_REMEMBERED = 256;
 const LONGEST_REMEMBERED = 512;
@@ -27,4 +27,11 @@ export function formatOfQuery(query: string): PageFormat | 'none' | undefined {
   const wanted = new URLSearchParams(query).get('format');
   // In a query `+` means a blank, but nobody writes a media type with %2B.
   return wanted === null ? 'none' : negotiate(undefined, wanted.replaceAll(' ', '+'));
+}
+
+/** The same question again, for a redirect: `?format=…` when the query asks for a format there is, otherwise nothing. */
+export function formatQuery(query: string): string {
+  const format = formatOfQuery(query);
+  if (format === undefined || format === 'none') return '';
+  return `?format=${encodeURIComponent(PAGE_CONTENT_TYPES[format].split(';', 1)[0] ?? '')}`;
 }

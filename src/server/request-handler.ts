@@ -12,7 +12,7 @@ import { HotDocuments } from './hot-documents.ts';
 import type { HomePage } from './home-page.ts';
 import type { Operations } from './operations.ts';
 import type { Log } from './options.ts';
-import { formatOfQuery, PageFormats } from './page-format.ts';
+import { formatOfQuery, formatQuery, PageFormats } from './page-format.ts';
 import { problem, ProblemError, problemOf, sendProblem } from './problem.ts';
 import { discardBody } from './request-body.ts';
 import { MAX_TARGET_LENGTH, parseRequestTarget, type RequestTarget } from './request-target.ts';
@@ -86,6 +86,7 @@ type ReadingRoute = Exclude<
   }
 >;
 const NOT_FOUND = 'There is nothing at this address.';
+const NO_SUCH_INDEX = 'This server has no index of the name in this address.';
 
 /** Answers every request. Documents that are in memory and fresh go out without a promise; everything else takes the long way. */
 export class RequestHandler {
@@ -137,10 +138,12 @@ export class RequestHandler {
     }
     const target = parseRequestTarget(url, this.#options.pathPrefix);
     const found = target === undefined ? undefined : this.#mounted(target.path);
-    if (target === undefined || found === undefined) throw new ProblemError(problem(404, NOT_FOUND));
+    if (target === undefined || found === undefined) {
+      throw new ProblemError(problem(404, this.#isOfNoIndex(target) ? NO_SUCH_INDEX : NOT_FOUND));
+    }
     const { mounted, route } = found;
     const { methods, access } = ROUTE_POLICIES[route.kind];
-    requireMethod(request.method, methods);
+    requireMethod(request.method, methods, mounted.site);
     if (UNBOUNDED.has(route.kind)) return this.#dispatch(mounted, route, target, request, response);
     const { admission, guard } = this.#options;
     const slot = admission.enter();
@@ -185,6 +188,11 @@ export class RequestHandler {
     }
   }
 
+  #isOfNoIndex(target: RequestTarget | undefined): boolean {
+    const [, area, name] = target?.path.split('/') ?? [];
+    return area === 'index' && name !== undefined && name !== '' && !this.#options.sites.has(name);
+  }
+
   #mounted(path: string): { mounted: MountedSite; route: Route } | undefined {
     const { sites } = this.#options;
     const named = /^\/index\/([^/]+)(\/.*)?$/.exec(path);
@@ -213,7 +221,11 @@ export class RequestHandler {
       case 'style-sheet':
         return send(target.path, STYLE_SHEET);
       case 'redirect':
-        return sendRedirect(response, route.location, site.cacheControl('public, max-age=3600'));
+        return sendRedirect(
+          response,
+          route.location + formatQuery(target.query),
+          site.cacheControl('public, max-age=3600'),
+        );
       case 'project-list': {
         const format = this.#negotiate(request, target);
         return send(format + target.path, site.projectList(format));
@@ -345,11 +357,11 @@ function isClientGone(error: unknown): boolean {
   );
 }
 
-function requireMethod(method: string | undefined, allowed: string): void {
+function requireMethod(method: string | undefined, allowed: string, site: Site): void {
   if (allowed === '*' || (method !== undefined && allowed.split(', ').includes(method))) return;
-  throw new ProblemError(
-    problem(405, `This address answers ${allowed.replace(', ', ' and ')} only.`, ['Allow', allowed]),
-  );
+  const elsewhere = method === 'POST' && allowed === 'GET, HEAD' ? `; uploads go to ${site.url}legacy/` : '';
+  const sentence = `This address answers ${allowed.replace(', ', ' and ')} only${elsewhere}.`;
+  throw new ProblemError(problem(405, sentence, ['Allow', allowed]));
 }
 
 /** The location is relative to the address asked for, so it holds under any host and any prefix. */

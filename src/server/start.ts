@@ -82,7 +82,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     cache,
     log: options.log,
   });
-  await access.start();
+  await access.look();
   const pathPrefix = url === '' ? '' : new URL(url).pathname.replace(/\/$/, '');
   const maxDiscarded = limits.maxFileSize + FORM_OVERHEAD;
   const parts = { ...shared, sites, proxies, admission, clock, pathPrefix, maxDiscarded };
@@ -94,6 +94,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const port = await listener.listen(options.host, options.port);
   if (url === '') url = listener.url(options.host);
   if (options.publicUrl !== undefined) await moveAllProvenances(options, sites, clock);
+  // Whoever gets no address closes the database: nothing looks into it by then.
+  await access.start();
   admission.start();
   metrics.start();
   return {
