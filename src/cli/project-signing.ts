@@ -2,29 +2,30 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { ClaimError } from '../claims/errors.ts';
+import type { SignedTransaction } from '../claims/transaction-form.ts';
 import { FormatError } from '../pypi/errors.ts';
 import { normalizeProjectName } from '../pypi/project-name.ts';
 import type { PageFile } from '../pypi/simple.ts';
+import { Metadata } from '../tuf/metadata.ts';
 import type { Signer } from '../tuf/signer.ts';
 import type { RemoteOptions } from './api-client.ts';
 import { ClaimClient } from './claim-client.ts';
 import { CliError } from './cli-error.ts';
+import { confirm, confirmPresent, type Confirmation } from './confirm-present.ts';
 import { openDeveloperKey, type DeveloperKeyOptions } from './developer-key.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { readLocalDistribution, type LocalDistribution } from './local-distribution.ts';
 import { chooseIndex, openTrustStore } from './open-index.ts';
 import { prepareTransaction, type SignedChange } from './signed-change.ts';
-import { newSinceSigned, rememberSigned } from './signed-before.ts';
+import { rememberSigned } from './signed-before.ts';
 import { print, say } from './terminal.ts';
-import { TerminalQuestions } from './terminal-questions.ts';
 import { withVerifiedProject, type VerifiedProject } from './verified-project.ts';
 
 /** What every command that signs for a project is told. */
-export interface SigningOptions extends DeveloperKeyOptions {
+export interface SigningOptions extends DeveloperKeyOptions, Confirmation {
   /** An index that is trusted here; may be left out when there is only one. */
   readonly index?: string | undefined;
   readonly token: string;
-  readonly yes?: boolean;
   readonly json?: boolean;
 }
 
@@ -61,7 +62,7 @@ export async function signAndSend(
   change: SignedChange,
   others: readonly Signer[] = [],
 ): Promise<ExitCode> {
-  if (!(await confirmPresent(project, options))) {
+  if (!(await confirmPresent(project, [signer.key.keyId], options))) {
     say('nothing was signed');
     return EXIT.failure;
   }
@@ -70,6 +71,7 @@ export async function signAndSend(
   const name = project.page.name;
   if (missing.length > 0) {
     for (const line of missing) say(line);
+    await rememberVouched(project, transaction);
     say(`kept as a proposal; the others sign it with: rind sign ${name}`);
     return EXIT.ok;
   }
@@ -91,17 +93,16 @@ export async function signAndSend(
   return EXIT.ok;
 }
 
-/**
- * A signature covers everything that the project has: what others brought since this machine last signed is shown, and asked about while the
- * index's online key could have made it up.
- */
-export async function confirmPresent(project: VerifiedProject, options: SigningOptions): Promise<boolean> {
-  if (project.standing === 'unclaimed') return true;
-  const fresh = (await newSinceSigned(project)) ?? [];
-  if (fresh.length === 0) return true;
-  say(`New in ${project.page.name} since this machine last signed for it, and covered by your signature:`);
-  for (const line of fresh) say(`  ${line}`);
-  return project.standing === 'claimed' || confirm('Do you know all of them, and sign them?', options);
+/** What this machine signed and others have to sign too: the keys that it brings are no strangers the next time. */
+export async function rememberVouched(
+  project: VerifiedProject,
+  transaction: Pick<SignedTransaction, 'roles'>,
+): Promise<void> {
+  const roles = new Map(project.roles);
+  for (const [role, bytes] of transaction.roles)
+    roles.set(role, Metadata.fromBytes(bytes, 'targets', { role }).signed);
+  // What cannot be remembered is shown once more the next time.
+  await rememberSigned({ ...project, roles }).catch(() => undefined);
 }
 
 function outcomeOf({ page, standing, roles, owners }: VerifiedProject): object {
@@ -117,21 +118,6 @@ function outcomeOf({ page, standing, roles, owners }: VerifiedProject): object {
 
 function versionsOf({ roles }: VerifiedProject): string {
   return [...roles].map(([role, { version }]) => `${role} version ${version}`).join(', ');
-}
-
-/** Asks before something is signed that nobody named file by file. Throws CliError when nobody can be asked. */
-export async function confirm(question: string, { yes }: Pick<SigningOptions, 'yes'>): Promise<boolean> {
-  if (yes === true) return true;
-  const questions = TerminalQuestions.open();
-  if (questions === undefined)
-    throw new CliError('usage', 'There is no terminal to ask at; nothing was signed.', [
-      'look at the list and add --yes',
-    ]);
-  try {
-    return /^y(es)?$/i.test(await questions.ask(`${question} [y/N]`));
-  } finally {
-    questions.close();
-  }
 }
 
 /** `rind claim`: signs what the project has now, with a key of this machine. */

@@ -9,9 +9,9 @@ import { addSignature, Metadata } from '../tuf/metadata.ts';
 import type { Targets } from '../tuf/targets.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { confirm, confirmPresent } from './confirm-present.ts';
 import {
-  confirm,
-  confirmPresent,
+  rememberVouched,
   signAndSend,
   withSigning,
   withStagedFiles,
@@ -82,7 +82,8 @@ async function cosign(
     const page = nextPage(project.page, files, transaction.changes);
     requireProposed(project, read, pageTargets(page).targets, new Date());
     show(project, transaction, read);
-    if (!(await confirmPresent(project, options)) || !(await confirm('Sign this proposal?', options))) {
+    const own = [signer.key.keyId];
+    if (!(await confirmPresent(project, own, options)) || !(await confirm('Sign this proposal?', options))) {
       say('nothing was signed');
       return EXIT.failure;
     }
@@ -96,6 +97,7 @@ async function cosign(
     if (mine === 0)
       throw new CliError('failure', `The key ${signer.key.keyId} may sign nothing of this proposal.`);
     await client.cosign(id, { ...transaction, roles });
+    await rememberVouched(project, { roles });
     say('signed');
     return EXIT.ok;
   });

@@ -6,7 +6,7 @@ import { projectRoleName } from '../claims/names.ts';
 import { newProjectRole } from '../claims/project-role.ts';
 import type { PageFile } from '../pypi/simple.ts';
 import { Key } from '../tuf/key.ts';
-import { newSinceSigned, rememberSigned } from './signed-before.ts';
+import { rememberSigned, signedBefore } from './signed-before.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -41,13 +41,17 @@ function project(keys: readonly Key[], files: readonly PageFile[], release?: Key
 it('names every key and file that came into a project since this machine signed for it', async () => {
   const path = join(folder, 'new', 'signed.json');
   const mine = project([key('a')], [file('foo-1.0.tar.gz')]);
-  expect(await newSinceSigned(mine, path)).toBeUndefined();
+  expect(await signedBefore(mine, path)).toBeUndefined();
   await rememberSigned(mine, path);
-  expect(await newSinceSigned(mine, path)).toEqual([]);
+  const owners = new Set([key('a').keyId]);
+  expect(await signedBefore(mine, path)).toEqual({ fresh: [], owners });
   const thief = project([key('a'), key('e')], [file('foo-1.0.tar.gz'), file('foo-6.6.6.tar.gz')], key('f'));
-  expect(await newSinceSigned(thief, path)).toEqual([
-    `owner ${key('e').keyId}`,
-    `machine ${key('f').keyId}`,
-    `file foo-6.6.6.tar.gz ${'0'.repeat(64)}`,
-  ]);
+  expect(await signedBefore(thief, path)).toEqual({
+    fresh: [
+      `owner ${key('e').keyId}`,
+      `machine ${key('f').keyId}`,
+      `file foo-6.6.6.tar.gz ${'0'.repeat(64)}`,
+    ],
+    owners,
+  });
 });

@@ -10,6 +10,9 @@ import type { VerifiedProject } from './verified-project.ts';
 
 const SIGNED = z.record(z.string(), z.array(z.string()));
 type Signed = z.output<typeof SIGNED>;
+const OWNER = 'owner ';
+
+/** What of a project is remembered. */
 type Present = Pick<VerifiedProject, 'url' | 'page' | 'roles'>;
 
 /** Beside the developer's key. */
@@ -17,19 +20,24 @@ function signedPath(): string {
   return join(dirname(developerKeyPath()), 'signed-projects.json');
 }
 
+/** What this machine knows of a project for which it signed. */
+export interface SignedBefore {
+  /** What was not there then, a sentence each: the next signature would cover it too. */
+  readonly fresh: readonly string[];
+  /** The ids of its owners' keys then. */
+  readonly owners: ReadonlySet<string>;
+}
+
 /**
- * What a project has that was not there when this machine last signed for it: a sentence each, which the next signature would cover too. While a
- * project is recently claimed, whoever has the online key of the index can put keys and files of her own there. Undefined: this machine signs for
- * it for the first time.
+ * What this machine saw when it last signed for a project, compared with what there is now. While a project is recently claimed, whoever has the
+ * online key of the index can put keys and files of her own there. Undefined: this machine signs for it for the first time.
  */
-export async function newSinceSigned(
-  project: Present,
-  path = signedPath(),
-): Promise<readonly string[] | undefined> {
+export async function signedBefore(project: Present, path = signedPath()): Promise<SignedBefore | undefined> {
   const known = (await read(path))[nameOf(project)];
   if (known === undefined) return undefined;
   const before = new Set(known);
-  return contentOf(project).filter((line) => !before.has(line));
+  const owners = known.filter((line) => line.startsWith(OWNER)).map((line) => line.slice(OWNER.length));
+  return { fresh: contentOf(project).filter((line) => !before.has(line)), owners: new Set(owners) };
 }
 
 /** Remembers what this machine has signed for, as everybody sees it now. */
@@ -43,7 +51,8 @@ function nameOf({ url, page }: Present): string {
   return `${url} ${page.name}`;
 }
 
-function contentOf({ page, roles }: Present): readonly string[] {
+/** Everything that a signature for a project covers, a sentence each. */
+export function contentOf({ page, roles }: Present): readonly string[] {
   const { name } = page;
   const owned = roles.get(projectRoleName(name));
   if (owned === undefined) return page.files.map(({ filename, sha256 }) => `file ${filename} ${sha256}`);

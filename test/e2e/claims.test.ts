@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { blocksUnder } from '../client/recipe-blocks.ts';
@@ -9,7 +9,7 @@ import { buildRind, checkout, rind, RindServer, rindMain, scratchFolder } from '
 import { whenAvailable } from '../tools/unavailable.ts';
 
 const PASSPHRASE = 'a passphrase of a developer';
-const versions = ['1.0', '1.1', '1.2', '1.3'] as const;
+const versions = ['1.0', '1.1', '1.2', '1.3', '1.4'] as const;
 
 /** docs/sign-your-releases.md, with real twine, uv and pip. */
 describe('the page for maintainers, as written', () => {
@@ -24,6 +24,7 @@ describe('the page for maintainers, as written', () => {
   class Developer {
     readonly home: string;
     readonly environment: NodeJS.ProcessEnv;
+    keyId = '';
 
     constructor(name: string) {
       this.home = join(scratch.path, name);
@@ -45,13 +46,19 @@ describe('the page for maintainers, as written', () => {
       await chmod(join(this.home, name), 0o600);
     }
 
+    async makeKey(line: string): Promise<void> {
+      this.keyId = /^key ([0-9a-f]{64})$/m.exec(await this.does(line))?.[1] ?? '';
+      expect(this.keyId).toHaveLength(64);
+    }
+
     /** A command of the page: the URL and fingerprint are the real ones, and what it would ask at the terminal stands in files. */
     rind(line: string, more: readonly string[] = []): Promise<Finished> {
       const words = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
       const args = words
         .slice(1)
         .map((word) => word.replace('https://packages.example.org/', server.url))
-        .map((word) => (word === '0f3a…' ? server.fingerprint : word));
+        .map((word) => (word === '0f3a…' ? server.fingerprint : word))
+        .map((word) => (word === 'c5e1…,9b07…' ? `${alice.keyId},${bob.keyId}` : word));
       const [command = ''] = args;
       const secrets = command === 'trust' || command === 'pip' ? [] : ['--secret', 'file:passphrase'];
       const token =
@@ -116,7 +123,7 @@ describe('the page for maintainers, as written', () => {
   it('a file that is not the maintainer’s own is not signed', async () => {
     const [trust = '', key = ''] = lines('Claim a project');
     for (const person of [alice, bob]) await person.does(trust);
-    expect(await alice.does(key)).toMatch(/^key [0-9a-f]{64}$/m);
+    await alice.makeKey(key);
     const other = makeWheel({ name: 'demo', version: '1.0', build: 'of somebody else' });
     await mkdir(join(alice.home, 'other'));
     await writeFile(join(alice.home, 'other', other.filename), other.bytes);
@@ -153,10 +160,13 @@ describe('the page for maintainers, as written', () => {
   });
 
   it('another owner comes in with a signature of both', async () => {
-    await bob.does(`rind key new --public ${join(alice.home, 'bob.json')}`);
+    await bob.makeKey(`rind key new --public ${join(alice.home, 'bob.json')}`);
     const [add = '', sign = ''] = lines('Several people, several machines');
     expect(await alice.does(add)).toContain('kept as a proposal');
-    expect(await bob.does(sign)).toContain('(new)');
+    // Nobody is there to compare keys, and nothing says which ones to expect.
+    const refused = await bob.rind(sign);
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(`--expect-keys ${alice.keyId}`)]); // prettier-ignore
+    expect(await bob.does(sign, ['--expect-keys', alice.keyId])).toContain('(new)');
     const both = JSON.parse((await bob.does('rind publish dist/demo-1.3-py3-none-any.whl', ['--json'])).split('\n').find((line) => line.startsWith('{')) ?? '') as { keys: string[] }; // prettier-ignore
     expect(both.keys).toHaveLength(2);
   });
@@ -167,12 +177,20 @@ describe('the page for maintainers, as written', () => {
     expect(await alice.does(added)).toContain('project-demo.release version 1');
     const yank = 'rind amend demo --yank demo-1.1-py3-none-any.whl --key file2:laptop-key.json';
     expect(await alice.does(yank)).toContain('project-demo.release version 2');
+    const ci = new Developer('ci');
+    await ci.prepare();
+    await copyFile(join(alice.home, 'laptop-key.json'), join(ci.home, 'laptop-key.json'));
+    await ci.does(lines('Claim a project')[0] ?? '');
+    const [publish = ''] = lines('Let a machine sign');
+    const untold = await ci.rind(publish.replace(/ --expect-keys \S+/, ''));
+    expect([untold.code, untold.stderr]).toEqual([2, expect.stringContaining('Nothing was signed')]);
+    expect(await ci.does(publish)).toContain('project-demo.release version 3');
     const { key } = JSON.parse(await readFile(join(alice.home, 'laptop.json'), 'utf8')) as { key: { keyval: { public: string } } }; // prettier-ignore
     expect(key.keyval.public).toMatch(/^[0-9a-f]{64}$/);
     const shown = await alice.does('rind key show file2:laptop-key.json');
     const keyId = /[0-9a-f]{64}/.exec(shown)?.[0] ?? '';
     expect(await alice.does(`rind key revoke demo ${keyId} --for release`)).toContain(
-      'project-demo.release version 3',
+      'project-demo.release version 4',
     );
     const refused = await alice.rind(yank.replace('--yank', '--unyank'));
     expect(refused.code).toBe(1);

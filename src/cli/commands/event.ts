@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { TOKEN_SOURCE } from './signing-options.ts';
+import { EXPECT_KEYS, TOKEN_SOURCE } from './signing-options.ts';
 import type { RemoteOptions } from '../api-client.ts';
 
 export interface SignOptions {
@@ -7,6 +7,7 @@ export interface SignOptions {
   readonly token: string;
   readonly key?: string;
   readonly yes?: boolean;
+  readonly expectKeys?: readonly string[];
   readonly renew?: boolean;
   readonly json?: boolean;
   readonly secret: string;
@@ -57,6 +58,7 @@ export function registerSign(program: Command): void {
       'your key: file2:PATH, hsm:…, awskms:…, gcpkms:…, azurekms:…, hv:…; for a project the key of this machine otherwise',
     )
     .option('--yes', 'a project: sign what waits without a question')
+    .option(...EXPECT_KEYS)
     .option('--renew', 'a project: sign what is there anew, before it expires')
     .option('--json', 'a project: print the outcome as JSON')
     .option('--trusted <root>', 'your own copy of the root that you trust')
