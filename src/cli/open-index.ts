@@ -88,10 +88,14 @@ export function openFetchers(urls: readonly string[]): OpenFetcher {
   };
 }
 
-/** A client of the index that begins with the root somebody decided to trust. */
+/**
+ * A client of the index that begins with the root somebody decided to trust.
+ * @param clock by which it says what has expired; that of this machine
+ */
 export async function openUpdater(
   index: TrustedIndex,
   fetcher: Fetcher,
+  clock?: () => Date,
 ): Promise<(offline?: boolean) => Updater> {
   const bootstrapRoot = await readFile(index.rootPath);
   const memory = new MetadataMemory();
@@ -107,6 +111,7 @@ export async function openUpdater(
       fetcher,
       bootstrapRoot,
       memory,
+      ...(clock === undefined ? {} : { clock }),
       // What is downloaded here goes into folders whose files are hashed again before use.
       config: { offline, durableTargets: false },
     });

@@ -6,10 +6,12 @@ import { packagePath, simpleJsonPath } from '../pypi/layout.ts';
 import { signedClaim } from '../proxy/signed-claim.ts';
 import { parseProjectJson, type ProjectPage } from '../pypi/simple.ts';
 import type { TargetFile } from '../tuf/file.ts';
+import { ExpiredMetadataError } from '../tuf/errors.ts';
 import type { Targets } from '../tuf/targets.ts';
 import type { Updater } from '../updater/updater.ts';
 import { CliError } from './cli-error.ts';
 import { chooseIndex, openFetchers, openTrustStore, openUpdater } from './open-index.ts';
+import { say } from './terminal.ts';
 
 /** A project as the index shows it to everybody, verified: what a developer builds the next version on. */
 export interface VerifiedProject {
@@ -31,21 +33,54 @@ type ProjectUpdater = Pick<Updater, 'getSignedTarget' | 'delegatedTargets' | 'ta
 const UNSIGNED = { owners: undefined, roles: new Map<string, Targets>() };
 const MAX_PAGE_LENGTH = 64 * 2 ** 20;
 
+export interface VerifiedProjectOptions {
+  readonly index?: string | undefined;
+  readonly project: string;
+  /** For its developers, who have to build on what has expired; see {@link readExpiredProject}. */
+  readonly allowsExpired?: boolean;
+}
+
 /**
  * Reads a project through the signatures of its index, in one snapshot.
  * @throws {CliError} when there is no such project, or the index is not trusted yet
  */
 export async function withVerifiedProject<T>(
-  options: { readonly index?: string | undefined; readonly project: string },
+  { index, project, allowsExpired = false }: VerifiedProjectOptions,
   work: (project: VerifiedProject) => Promise<T>,
 ): Promise<T> {
-  const trusted = await chooseIndex(openTrustStore(), options.index);
+  const trusted = await chooseIndex(openTrustStore(), index);
   const fetcher = openFetchers([trusted.url, ...trusted.mirrors]);
   try {
-    const updater = (await openUpdater(trusted, fetcher))();
-    return await work(await readProject(trusted.url, options.project, updater));
+    const open = async (clock?: () => Date) => (await openUpdater(trusted, fetcher, clock))();
+    const read = allowsExpired ? readExpiredProject : readCurrentProject;
+    return await work(await read(trusted.url, project, open));
   } finally {
     await fetcher.close();
+  }
+}
+
+type OpenUpdater = (clock?: () => Date) => Promise<ProjectUpdater>;
+
+async function readCurrentProject(url: string, project: string, open: OpenUpdater): Promise<VerifiedProject> {
+  return readProject(url, project, await open());
+}
+
+/**
+ * Also when what its developers signed has run out: otherwise nobody could sign it again. A first client has verified by the real clock all that
+ * the index signs, which names the versions of the project's roles; the second one builds on what the first has seen. Exported for its test.
+ */
+export async function readExpiredProject(
+  url: string,
+  project: string,
+  open: OpenUpdater,
+): Promise<VerifiedProject> {
+  try {
+    return await readCurrentProject(url, project, open);
+  } catch (error) {
+    const role = error instanceof ExpiredMetadataError ? (error.role ?? '') : '';
+    if (parseProjectRoleName(role)?.project !== project) throw error;
+    say(`${role} has expired: nobody can install ${project} until it is signed again`);
+    return readProject(url, project, await open(() => new Date(0)));
   }
 }
 

@@ -54,6 +54,18 @@ describe('explain', () => {
     expect(explain('text', context).code).toBe('internal');
   });
 
+  it('sends nobody to the index for what the developers of a claimed project have to sign again', () => {
+    for (const role of ['project-foo', 'project-foo.release', 'project-foo.wheels']) {
+      const { meaning, remedy } = explain(new ExpiredMetadataError('expired', { role }), context);
+      expect(meaning).toContain('developers of foo');
+      expect(remedy).toContain('rind sign foo --renew');
+    }
+    for (const role of ['timestamp', 'claimed', 'bin-foo'])
+      expect(explain(new ExpiredMetadataError('expired', { role }), context).remedy).toContain(
+        'runs the index',
+      );
+  });
+
   it('names the role, the clock, and what is missing at the URL', () => {
     const expired = explain(new ExpiredMetadataError('expired yesterday', { role: 'timestamp' }), context);
     expect(expired.subject).toBe('metadata of timestamp');

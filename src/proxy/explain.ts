@@ -1,3 +1,4 @@
+import { parseProjectRoleName } from '../claims/names.ts';
 import { InvalidPageError } from '../pypi/simple.ts';
 import {
   BadVersionNumberError,
@@ -27,7 +28,23 @@ export interface VerdictContext {
 export function explain(error: unknown, context: VerdictContext): Verdict {
   const { subject, index } = context;
   const code = codeOf(error);
-  return createVerdict(code, subjectOf(error) ?? subject, index, sentenceOf(error, code, context));
+  const verdict = createVerdict(code, subjectOf(error) ?? subject, index, sentenceOf(error, code, context));
+  const project = code === 'expired' ? projectOf(error) : undefined;
+  return project === undefined ? verdict : { ...verdict, ...developersExpired(project) };
+}
+
+/** The claimed project whose developers signed what an error is about. */
+function projectOf(error: unknown): string | undefined {
+  const role = error instanceof RepositoryError ? error.role : undefined;
+  return role === undefined ? undefined : parseProjectRoleName(role)?.project;
+}
+
+/** The index cannot sign for them again (PEP 480). */
+function developersExpired(project: string): Pick<Verdict, 'meaning' | 'remedy'> {
+  return {
+    meaning: `The developers of ${project} have not signed it again in time, so nobody says any more that it is as it should be; or the clock of this machine is wrong.`,
+    remedy: `Check the clock; if it is right, ask the developers to sign it again (rind sign ${project} --renew).`,
+  };
 }
 
 function codeOf(error: unknown): VerdictCode {

@@ -42,9 +42,16 @@ export class StoreClient {
 
   /** A new session, refreshed. */
   async session(): Promise<Updater> {
-    const { tree, clock } = this.#fixture;
+    const updater = this.open();
+    await updater.refresh();
+    return updater;
+  }
+
+  /** A new session. @param clock in place of the index's */
+  open(clock: () => Date = this.#fixture.clock): Updater {
+    const { tree } = this.#fixture;
     const base = `http://rind.test/${tree.prefix}`;
-    const updater = new Updater({
+    return new Updater({
       metadataDir: this.#folder,
       metadataBaseUrl: `${base}metadata/`,
       targetBaseUrl: base,
@@ -52,8 +59,6 @@ export class StoreClient {
       clock,
       bootstrapRoot: this.#root,
     });
-    await updater.refresh();
-    return updater;
   }
 
   /** The verified text of a target in a new session, undefined when the index has no such target. */
