@@ -30,7 +30,7 @@ export async function keepProxyRunning(options: ProxyCommandOptions): Promise<Ex
   const trust = await resolveTrust(options.project ?? process.cwd(), { index: options.index });
   const record = new ProxyRecord();
   const sessionMaxAge = options.session * 60_000;
-  const opened = await openTrust(trust, { sessionMaxAge, onWithheld: record.withheld });
+  const opened = await openTrust(trust, { sessionMaxAge, readsAhead: true, onWithheld: record.withheld });
   try {
     const proxy = await start(trust, opened, options, record);
     try {

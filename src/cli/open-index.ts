@@ -104,7 +104,7 @@ export async function openUpdater(
       metadataDir: index.metadataFolder,
       metadataBaseUrl: `${index.url}metadata/`,
       targetBaseUrl: index.url,
-      mirrors: (index.mirrors ?? []).map((url) => ({
+      mirrors: index.mirrors.map((url) => ({
         metadataBaseUrl: `${url}metadata/`,
         targetBaseUrl: url,
       })),
@@ -130,13 +130,15 @@ export interface OpenIndexOptions {
   readonly isOffline?: boolean | undefined;
   /** Says which indexes are not reached. */
   readonly offlineNotes?: OfflineNotes | undefined;
+  /** See {@link VerifiedIndex}. */
+  readonly mayReadAhead?: ((project: string) => boolean) | undefined;
 }
 
 export async function openIndex(
   trusted: TrustedIndex,
-  { sessionMaxAge, isOffline, offlineNotes = new OfflineNotes() }: OpenIndexOptions = {},
+  { sessionMaxAge, isOffline, mayReadAhead, offlineNotes = new OfflineNotes() }: OpenIndexOptions = {},
 ): Promise<OpenedIndex> {
-  const { url, mirrors = [] } = trusted;
+  const { url, mirrors } = trusted;
   const connections = openFetchers([url, ...mirrors]);
   const fetcher = process.stderr.isTTY ? new WatchedFetcher(connections, new ProgressLine()) : connections;
   const files = await VerifiedFiles.create(join(trusted.cacheFolder, 'files'));
@@ -148,6 +150,7 @@ export async function openIndex(
     fetcher: isOffline === true ? OFFLINE : fetcher,
     files,
     isOffline,
+    mayReadAhead,
     // A fetcher that was closed reaches nobody either.
     onOffline: (session, reason) => (isClosed ? undefined : offlineNotes.say(url, session, reason)),
     ...(sessionMaxAge === undefined ? {} : { sessionMaxAge }),
@@ -155,6 +158,7 @@ export async function openIndex(
   const close = async (): Promise<void> => {
     isClosed = true;
     await connections.close();
+    await index.close();
     await files.close();
   };
   return { index, close };

@@ -25,7 +25,9 @@ export interface OpenedTrust {
   close(): Promise<void>;
 }
 
-export interface OpenTrustOptions extends OpenIndexOptions {
+export interface OpenTrustOptions extends Omit<OpenIndexOptions, 'mayReadAhead'> {
+  /** Reads what an installer will ask for next before it does. */
+  readonly readsAhead?: boolean | undefined;
   readonly onWithheld?: ((withheld: Withheld) => void) | undefined;
   /** Told whose word a verified page rests on. */
   readonly onClaim?: ((indexUrl: string, project: string, claim: SignedClaim) => void) | undefined;
@@ -34,15 +36,22 @@ export interface OpenTrustOptions extends OpenIndexOptions {
 /** Opens what {@link resolveTrust} found. */
 export async function openTrust(
   { indexes, policy }: ResolvedTrust,
-  { onWithheld, onClaim, ...more }: OpenTrustOptions = {},
+  { onWithheld, onClaim, readsAhead, ...more }: OpenTrustOptions = {},
 ): Promise<OpenedTrust> {
   const options = { ...more, offlineNotes: more.offlineNotes ?? new OfflineNotes() };
   const opened = new Map<string, Awaited<ReturnType<typeof openIndex>>>();
-  for (const trusted of indexes) opened.set(trusted.url, await openIndex(trusted, options));
+  const isOne = policy.isPlain && indexes.length === 1;
+  for (const trusted of indexes) {
+    // An index is told of no name that has to come from another one.
+    const isHere = (project: string): boolean =>
+      isOne || (policy.routeOf(project) === trusted.url && policy.agreementOf(project) === undefined);
+    const mayReadAhead = readsAhead === true ? isHere : undefined;
+    opened.set(trusted.url, await openIndex(trusted, { ...options, mayReadAhead }));
+  }
   const ruled = (verified: VerifiedIndex): AnsweringIndex => {
     const told = (project: string, claim: SignedClaim) => onClaim?.(verified.url, project, claim);
     const index = new ClaimedIndex({ index: verified, onClaim: told, onWithheld });
-    return policy.isPlain && indexes.length === 1 ? index : new RuledIndex({ index, policy, onWithheld });
+    return isOne ? index : new RuledIndex({ index, policy, onWithheld });
   };
   const byUrl = new Map([...opened].map(([url, { index }]) => [url, ruled(index)]));
   const agreements = new Agreements(indexes, ruled, options);
@@ -55,7 +64,7 @@ export async function openTrust(
     throw new VerdictError('policy', `${project} has to come from ${url}, which this command does not use`);
   });
   return {
-    index: policy.isPlain && indexes.length === 1 ? ([...byUrl.values()][0] ?? merged) : merged,
+    index: isOne ? ([...byUrl.values()][0] ?? merged) : merged,
     byUrl,
     refresh: async () => {
       await Promise.all([...opened.values()].map(({ index }) => index.refresh()));

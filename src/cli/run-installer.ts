@@ -52,6 +52,7 @@ export async function runInstaller(
   const opened = await openTrust(trust, {
     onClaim: (url, project, claim) => claims.get(url)?.see(project, claim),
     isOffline: options.offline,
+    readsAhead: options.unsafelyDisablePackageVerification !== true,
     onWithheld: ({ project, reason }) => say(`note: of ${project}, ${reason}; they are left out`),
   });
   try {

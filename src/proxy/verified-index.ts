@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { parseDistributionFilename } from '../pypi/distribution-filename.ts';
 import {
   metadataSidecarPath,
   packagePath,
@@ -8,7 +7,7 @@ import {
   simpleHtmlPath,
   simpleJsonPath,
 } from '../pypi/layout.ts';
-import { parseProjectJson, type ProjectPage } from '../pypi/simple.ts';
+import { parseProjectJson, type PageFile, type ProjectPage } from '../pypi/simple.ts';
 import { TAKEDOWNS_PATH, parseTakedowns, type Takedown } from '../pypi/takedown-list.ts';
 import type { Targets } from '../tuf/targets.ts';
 import type { TargetFile } from '../tuf/file.ts';
@@ -17,6 +16,8 @@ import { isNetworkAway } from '../updater/errors.ts';
 import type { Fetcher } from '../updater/fetcher.ts';
 import { isAbsence } from '../updater/sources.ts';
 import { explainAbsence } from './absence.ts';
+import { ReadAhead } from './read-ahead.ts';
+import { fetchUnverified, filenamesIn } from './unverified-bytes.ts';
 import { signedClaim, UNCLAIMED, type SignedClaim } from './signed-claim.ts';
 import { VerdictError, type Verdict } from './verdict.ts';
 import type { VerifiedFile, VerifiedFiles } from './verified-files.ts';
@@ -53,6 +54,8 @@ export interface VerifiedIndexOptions {
   readonly isOffline?: boolean | undefined;
   /** Called when a session does without the network: `reason` says why, unless somebody asked for it. */
   readonly onOffline?: ((session: SessionUpdater, reason: unknown) => void) | undefined;
+  /** Which projects may be read before anybody asks for them, see {@link ReadAhead}; none when left out. */
+  readonly mayReadAhead?: ((project: string) => boolean) | undefined;
 }
 
 /** A page exactly as it was signed. */
@@ -92,8 +95,9 @@ interface OpenedSession {
 const MAX_PAGE_LENGTH = 64 * 2 ** 20;
 const MAX_METADATA_LENGTH = 4 * 2 ** 20;
 const MAX_UNVERIFIED_LENGTH = 8 * 2 ** 20;
-const MAX_UNVERIFIED_NAMES = 20_000;
 const MAX_CACHED_LENGTH = 64 * 2 ** 20;
+/** Bytes of a page, and of metadata, that nobody has asked for. */
+const MAX_AHEAD_LENGTH = 512 * 2 ** 10;
 /** Milliseconds for which a network that is away is not tried again. */
 const AWAY = 30_000;
 
@@ -112,6 +116,10 @@ export class VerifiedIndex {
   readonly #parsed = new WeakMap<VerifiedPage, ProjectPage>();
   readonly #listings = new LRUCache<string, ProjectPage>({ max: 256 });
   readonly #fetching = new Map<string, Promise<Uint8Array>>();
+  /** What is being read ahead, by path. These never fail. */
+  readonly #comingAhead = new Map<string, Promise<void>>();
+  /** Of the newest session. */
+  #ahead: ReadAhead | undefined;
   #current: OpenedSession | undefined;
   /** On the monotonic clock. */
   #awayUntil = 0;
@@ -128,7 +136,15 @@ export class VerifiedIndex {
 
   /** The project's page in the bytes that were signed, or `undefined` when no project of this name has one. */
   async page(project: string, format: 'json' | 'html'): Promise<VerifiedPage | undefined> {
+    const page = await this.#page(project, format);
+    // Whoever reads HTML is told of no metadata.
+    if (page !== undefined && format === 'json') this.#ahead?.asked(project);
+    return page;
+  }
+
+  async #page(project: string, format: 'json' | 'html'): Promise<VerifiedPage | undefined> {
     const path = format === 'json' ? simpleJsonPath(project) : simpleHtmlPath(project);
+    await this.#comingAhead.get(path);
     return this.#newestOf((session) => this.#pageOf(session, path));
   }
 
@@ -186,13 +202,21 @@ export class VerifiedIndex {
     const sha256 = listing?.files.find((file) => file.filename === filename)?.coreMetadataSha256;
     if (sha256 === undefined) return undefined;
     const path = metadataSidecarPath(project, filename);
-    const pending = this.#fetching.get(path) ?? this.#fetchMetadata(path, sha256);
+    await this.#comingAhead.get(path);
+    const pending = this.#fetching.get(path) ?? this.#fetchMetadata(path, sha256, MAX_METADATA_LENGTH);
     this.#fetching.set(path, pending);
     try {
-      return await pending;
+      const bytes = await pending;
+      this.#ahead?.chosen(project, filename, bytes);
+      return bytes;
     } finally {
       this.#fetching.delete(path);
     }
+  }
+
+  /** Ends what is read ahead. */
+  async close(): Promise<void> {
+    await this.#ahead?.stop();
   }
 
   /** Why there is no such project or file, once the methods above have said so. Never fails. */
@@ -215,7 +239,7 @@ export class VerifiedIndex {
     if (known !== undefined) return known.files.map((file) => file.filename);
     try {
       return filenamesIn(
-        await this.#fetchUnverified(simpleJsonPath(project), MAX_UNVERIFIED_LENGTH),
+        await fetchUnverified(this.#options, simpleJsonPath(project), MAX_UNVERIFIED_LENGTH),
         project,
       );
     } catch {
@@ -270,7 +294,9 @@ export class VerifiedIndex {
       this.#awayUntil = performance.now() + AWAY;
       return session;
     }
-    return { updater, isOffline: false, pages: new Map() };
+    const session = { updater, isOffline: false, pages: new Map() };
+    this.#readAheadIn(session);
+    return session;
   }
 
   async #openOffline(reason: unknown): Promise<Session> {
@@ -281,9 +307,14 @@ export class VerifiedIndex {
   }
 
   #pageOf(session: Session, path: string): Promise<VerifiedPage | undefined> {
-    const known = session.pages.get(path);
-    if (known !== undefined) return known;
-    const page = this.#readPage(session.updater, path);
+    return session.pages.get(path) ?? this.#keepPage(session, path, this.#readPage(session.updater, path));
+  }
+
+  #keepPage(
+    session: Session,
+    path: string,
+    page: Promise<VerifiedPage | undefined>,
+  ): Promise<VerifiedPage | undefined> {
     session.pages.set(path, page);
     // Absence and failure are not remembered: the next request looks again.
     page.then(
@@ -295,7 +326,10 @@ export class VerifiedIndex {
 
   async #readPage(updater: SessionUpdater, path: string): Promise<VerifiedPage | undefined> {
     const found = await updater.getSignedTarget(path);
-    if (found === undefined) return undefined;
+    return found === undefined ? undefined : this.#pageAt(updater, path, found);
+  }
+
+  async #pageAt(updater: SessionUpdater, path: string, found: SessionTarget): Promise<VerifiedPage> {
     const sha256 = sha256Of(found.target, path);
     const bytes = await this.#cached(sha256, MAX_PAGE_LENGTH, () =>
       updater.targetBytes(found.target, MAX_PAGE_LENGTH),
@@ -306,8 +340,14 @@ export class VerifiedIndex {
 
   /** The project's page, verified and read. */
   async listing(project: string): Promise<ProjectPage | undefined> {
-    const page = await this.page(project, 'json');
+    const page = await this.#page(project, 'json');
     if (page === undefined) return undefined;
+    const listing = this.#parse(page, project);
+    this.#listings.set(project, listing);
+    return listing;
+  }
+
+  #parse(page: VerifiedPage, project: string): ProjectPage {
     const known = this.#parsed.get(page);
     if (known !== undefined) return known;
     const listing = parseProjectJson(page.bytes);
@@ -315,13 +355,60 @@ export class VerifiedIndex {
       throw new VerdictError('tampered', `${simpleJsonPath(project)} is the page of ${listing.name}`);
     }
     this.#parsed.set(page, listing);
-    this.#listings.set(project, listing);
     return listing;
   }
 
-  async #fetchMetadata(path: string, sha256: string): Promise<Uint8Array> {
-    return this.#cached(sha256, MAX_METADATA_LENGTH, () =>
-      this.#fetchUnverified(path, MAX_METADATA_LENGTH, (bytes) => {
+  #readAheadIn(session: Session): void {
+    const { mayReadAhead } = this.#options;
+    void this.#ahead?.stop();
+    if (mayReadAhead === undefined) return;
+    this.#ahead = new ReadAhead({
+      mayRead: mayReadAhead,
+      page: (project) => this.#pageAhead(session, project),
+      metadata: (project, file) => this.#metadataAhead(project, file),
+      target: (project, filename) => session.updater.getSignedTarget(packagePath(project, filename)),
+    });
+  }
+
+  /** Says nothing of absence, and looks for none in a newer session. */
+  async #pageAhead(session: Session, project: string): Promise<ProjectPage | undefined> {
+    const path = simpleJsonPath(project);
+    const page = await this.#coming(path, async () => {
+      const known = session.pages.get(path);
+      if (known !== undefined) return known;
+      const found = await session.updater.getSignedTarget(path);
+      if (found === undefined || found.target.length > MAX_AHEAD_LENGTH) return undefined;
+      return (
+        session.pages.get(path) ?? this.#keepPage(session, path, this.#pageAt(session.updater, path, found))
+      );
+    });
+    return page === undefined ? undefined : this.#parse(page, project);
+  }
+
+  async #metadataAhead(project: string, file: PageFile): Promise<Uint8Array | undefined> {
+    const { filename, coreMetadataSha256 } = file;
+    if (coreMetadataSha256 === undefined) return undefined;
+    const path = metadataSidecarPath(project, filename);
+    return this.#coming(
+      path,
+      () => this.#fetching.get(path) ?? this.#fetchMetadata(path, coreMetadataSha256, MAX_AHEAD_LENGTH),
+    );
+  }
+
+  /** Whoever asks for the path meanwhile waits for this first, and reads for himself when it failed. */
+  #coming<T>(path: string, read: () => Promise<T>): Promise<T> {
+    const reading = read();
+    const ended = reading.then(
+      () => void this.#comingAhead.delete(path),
+      () => void this.#comingAhead.delete(path),
+    );
+    this.#comingAhead.set(path, ended);
+    return reading;
+  }
+
+  async #fetchMetadata(path: string, sha256: string, maxLength: number): Promise<Uint8Array> {
+    return this.#cached(sha256, maxLength, () =>
+      fetchUnverified(this.#options, path, maxLength, (bytes) => {
         if (createHash('sha256').update(bytes).digest('hex') === sha256) return;
         const reason = `${path} has not the sha256 that stands for it on the signed page`;
         throw new VerdictError('tampered', reason);
@@ -368,48 +455,12 @@ export class VerifiedIndex {
     const listing = await this.listing(project);
     return listing?.files.some((file) => file.filename === filename) ?? false;
   }
-
-  /** The bytes of the first source that has some which `check` does not refuse; otherwise the first thing that went wrong. */
-  async #fetchUnverified(
-    path: string,
-    maxLength: number,
-    check: (bytes: Uint8Array) => void = () => undefined,
-  ): Promise<Uint8Array> {
-    const failures: unknown[] = [];
-    for (const base of [this.url, ...(this.#options.mirrors ?? [])]) {
-      try {
-        const bytes = await this.#fetch(base + encodePath(path), maxLength);
-        check(bytes);
-        return bytes;
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    throw failures[0];
-  }
-
-  async #fetch(url: string, maxLength: number): Promise<Uint8Array> {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of this.#options.fetcher.fetch(url, { maxLength, compressible: true }))
-      chunks.push(chunk);
-    return Buffer.concat(chunks);
-  }
 }
 
 function sha256Of(target: TargetFile, path: string): string {
   const sha256 = target.hashes.get('sha256');
   if (sha256 === undefined) throw new VerdictError('malformed', `${path} is signed without a sha256`);
   return sha256;
-}
-
-/** Every filename of the project that stands anywhere in bytes nobody signed. */
-function filenamesIn(bytes: Uint8Array, project: string): string[] {
-  const words = new Set(
-    Buffer.from(bytes)
-      .toString('latin1')
-      .split(/[^A-Za-z0-9._+!-]+/),
-  );
-  return [...words].filter((word) => isDistributionOf(word, project)).slice(0, MAX_UNVERIFIED_NAMES);
 }
 
 function claimOf(
@@ -421,13 +472,4 @@ function claimOf(
   return project === undefined
     ? Promise.resolve(UNCLAIMED)
     : signedClaim(project, via, (role, delegator) => updater.delegatedTargets(role, delegator, path));
-}
-
-function isDistributionOf(filename: string, project: string): boolean {
-  if (!/\.(?:whl|tar\.gz)$/.test(filename)) return false;
-  try {
-    return parseDistributionFilename(filename).project === project;
-  } catch {
-    return false;
-  }
 }
