@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import {
   memoryReader,
@@ -50,6 +51,14 @@ describe('readWheel', () => {
     expect(await refusal(wheelBytes({ entries, files }))).toBe('accepted');
   });
 
+  it.each(['sha384', 'sha512'])('accepts hashes that are better than sha256: %s', async (algorithm) => {
+    const content = "print('hi')\n";
+    const digest = createHash(algorithm).update(content).digest('base64url');
+    const record = (lines: string[]): string[] =>
+      lines.map((line) => (line.startsWith('demo/a.py,') ? `demo/a.py,${algorithm}=${digest},12` : line));
+    expect(await refusal(wheelBytes({ files: { 'demo/a.py': content }, record }))).toBe('accepted');
+  });
+
   it('accepts directories as entries, and file names with commas and quotes', async () => {
     const files = { 'demo/a,b.txt': 'x' };
     const record = (lines: string[]): string[] =>
@@ -58,7 +67,8 @@ describe('readWheel', () => {
     expect(await refusal(wheelBytes({ files, record, entries }))).toBe('accepted');
   });
 
-  const attacks: [string, string, WheelSpec, string?][] = [
+  type Attack = [string, string, WheelSpec, string?];
+  const attacks: Attack[] = [
     ['a METADATA of another project', "the name 'evil' in METADATA", { metadata: metadataText('evil') }],
     [
       'a METADATA of another version',
@@ -111,6 +121,13 @@ describe('readWheel', () => {
       'hash',
       { record: (lines) => lines.map((line) => line.replace(/sha256=[^,]+/, 'md5=AAAA')) },
     ],
+    ...['', 'sha1=AAAA', 'sha224=AAAA', 'sha999=AAAA', 'sha256', 'sha256=', 'sha512=AAAA'].map(
+      (hash): Attack => [
+        `the hash ${JSON.stringify(hash)} in RECORD, so that nobody checks the content`,
+        'RECORD',
+        { record: (lines) => lines.map((line) => line.replace(/sha256=[^,]+/, hash)) },
+      ],
+    ),
     [
       'a wrong size in RECORD',
       'size',

@@ -60,7 +60,7 @@ export async function readWheel(
   const record = await readText(reader, byName, `${distInfo}/RECORD`, ARCHIVE_LIMITS.listBytes);
   const lines = parseRecord(decode(record, 'RECORD'));
   checkRecordNames(lines, byName, distInfo);
-  if (options.contents !== false) await checkContents(reader, entries, lines);
+  if (options.contents !== false) await checkContents(reader, entries, lines, distInfo);
   return { metadata, coreMetadata, scripts };
 }
 
@@ -159,8 +159,7 @@ function checkRecordNames(
   entries: ReadonlyMap<string, ZipEntry>,
   distInfo: string,
 ): void {
-  // A signature of RECORD cannot be in RECORD.
-  const exempt = new Set(['RECORD', 'RECORD.jws', 'RECORD.p7s'].map((name) => `${distInfo}/${name}`));
+  const exempt = unrecorded(distInfo);
   for (const path of lines.keys()) {
     if (!entries.has(path) && !exempt.has(path))
       throw wrong(`RECORD names ${quote(path)}, which is missing.`);
@@ -171,24 +170,39 @@ function checkRecordNames(
   }
 }
 
+/** RECORD cannot have its own hash, nor that of a signature of it. */
+function unrecorded(distInfo: string): ReadonlySet<string> {
+  return new Set(['RECORD', 'RECORD.jws', 'RECORD.p7s'].map((name) => `${distInfo}/${name}`));
+}
+
 async function checkContents(
   reader: RandomAccessReader,
   entries: readonly ZipEntry[],
   lines: ReadonlyMap<string, RecordLine>,
+  distInfo: string,
 ): Promise<void> {
+  const exempt = unrecorded(distInfo);
   for (const entry of entries) {
     if (entry.isDirectory) continue;
-    const sha256 = await hashZipContent(reader, entry);
-    const line = lines.get(entry.name);
-    if (line !== undefined) checkRecordLine(line, entry, sha256);
+    const line = exempt.has(entry.name) ? undefined : lines.get(entry.name);
+    const algorithm = line === undefined ? 'sha256' : algorithmOf(line);
+    const hash = await hashZipContent(reader, entry, algorithm);
+    if (line !== undefined) checkRecordLine(line, entry, hash);
   }
 }
 
-function checkRecordLine(line: RecordLine, entry: ZipEntry, sha256: Uint8Array): void {
-  const [algorithm, digest] = line.hash.split('=', 2);
-  const isHashRight =
-    algorithm === 'sha256' ? digest === Buffer.from(sha256).toString('base64url') : algorithm !== 'md5';
-  if (!isHashRight) throw wrong(`the hash of ${quote(entry.name)} in RECORD is wrong.`);
+/** sha256 or better (PEP 427): anything else would be a file that RECORD says nothing about. */
+function algorithmOf({ path, hash }: RecordLine): 'sha256' | 'sha384' | 'sha512' {
+  const [algorithm] = hash.split('=', 1);
+  if (algorithm === 'sha256' || algorithm === 'sha384' || algorithm === 'sha512') return algorithm;
+  const what = hash === '' ? 'no hash' : 'a hash that is not sha256, sha384 or sha512';
+  throw wrong(`RECORD has ${what} of ${quote(path)}.`);
+}
+
+function checkRecordLine(line: RecordLine, entry: ZipEntry, hash: Uint8Array): void {
+  const digest = line.hash.slice(line.hash.indexOf('=') + 1);
+  if (digest !== Buffer.from(hash).toString('base64url'))
+    throw wrong(`the hash of ${quote(entry.name)} in RECORD is wrong.`);
   if (line.size !== '' && line.size !== String(entry.size)) {
     throw wrong(`the size of ${quote(entry.name)} in RECORD is wrong.`);
   }

@@ -36,12 +36,16 @@ export async function readZipContent(
 }
 
 /**
- * Reads the whole content of one entry, checks it against its size and CRC-32, and gives its sha256. Memory stays flat.
+ * Reads the whole content of one entry, checks it against its size and CRC-32, and gives its hash. Memory stays flat.
  *
  * @throws UnsafeArchiveError
  */
-export async function hashZipContent(reader: RandomAccessReader, entry: ZipEntry): Promise<Uint8Array> {
-  const hash = createHash('sha256');
+export async function hashZipContent(
+  reader: RandomAccessReader,
+  entry: ZipEntry,
+  algorithm: 'sha256' | 'sha384' | 'sha512' = 'sha256',
+): Promise<Uint8Array> {
+  const hash = createHash(algorithm);
   for await (const chunk of checkedContent(reader, entry)) hash.update(chunk);
   return hash.digest();
 }
