@@ -221,12 +221,14 @@ function requirementsPaths(args: readonly string[]): string[] {
   return includedPaths(clusters);
 }
 
-function requirementsPathsOf(environment: NodeJS.ProcessEnv): string[] {
+/** Those that variables name. */
+export function requirementsPathsOf(environment: NodeJS.ProcessEnv): string[] {
   const variables = [
     'PIP_REQUIREMENT',
     'PIP_CONSTRAINT',
     'PIP_BUILD_CONSTRAINT',
     'UV_CONSTRAINT',
+    'UV_BUILD_CONSTRAINT',
     'UV_OVERRIDE',
   ];
   return variables.flatMap((name) => (environment[name] ?? '').split(/\s+/).filter((path) => path !== ''));

@@ -250,7 +250,10 @@ describe('rind doctor', () => {
     const client = await trustingClient();
     const folder = join(client.home, 'project');
     await mkdir(folder);
-    expect(await client.run(['doctor'], {}, folder)).toMatchObject({ code: 0 });
+    expect(await client.run(['doctor'], {}, folder)).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/started by itself verifies nothing[^]*nothing goes around/),
+    });
     const evil = 'https://evil.example/simple/';
     await mkdir(join(client.home, '.config', 'pip'), { recursive: true });
     await writeFile(
@@ -261,6 +264,9 @@ describe('rind doctor', () => {
       join(folder, 'requirements.txt'),
       `demo\n-i ${index.url}simple/\n--find-links /srv\nx @ ${evil}x.whl\n`,
     );
+    await mkdir(join(folder, 'requirements'));
+    await writeFile(join(folder, 'requirements', 'dev.txt'), `--extra-index-url ${evil}dev/\n`);
+    await writeFile(join(folder, 'own.txt'), `w @ ${evil}w.whl\n`);
     await writeFile(
       join(folder, 'uv.lock'),
       `source = { registry = "${evil}lock" }\nsource = { registry = "${index.url}simple" }\n`,
@@ -279,6 +285,7 @@ describe('rind doctor', () => {
       NO_PROXY: '127.0.0.1',
       PIP_FIND_LINKS: '/srv/wheels',
       UV_INDEX: `${index.url}simple/`,
+      PIP_CONSTRAINT: `${evil}constraints.txt own.txt`,
     };
     const sick = await client.run(['doctor', '--json'], environment, folder);
     expect(sick.code).toBe(1);
@@ -298,6 +305,9 @@ describe('rind doctor', () => {
       '***@evil.example/pipfile',
       'ssh://',
       'uv.lock',
+      'simple/dev/',
+      'w.whl',
+      'constraints.txt',
     ])
       expect(text).toContain(part);
     expect(text).not.toContain('secret');

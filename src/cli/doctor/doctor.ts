@@ -6,7 +6,7 @@ import { resolveTrust } from '../resolve-trust.ts';
 import { print, say } from '../terminal.ts';
 import type { Finding, Surroundings } from './finding.ts';
 import { examineCaches, examineProject } from './project-files.ts';
-import { examineSettings } from './settings-files.ts';
+import { asksProxy, examineSettings } from './settings-files.ts';
 import { examineVariables } from './variables.ts';
 
 /** Everything in this folder and on this machine that leads around the verification. */
@@ -26,8 +26,9 @@ export async function examine(surroundings: Surroundings): Promise<readonly Find
 const UNDER_RUN = {
   'left out': 'rind run leaves it out',
   refused: 'rind run refuses it',
+  verified: 'rind run lets through what is signed now, and nothing else',
   'not seen': 'rind run does not start with it',
-  'no matter': 'no matter for rind run',
+  apart: 'rind run has caches of its own',
 } as const;
 
 /**
@@ -36,13 +37,10 @@ const UNDER_RUN = {
  * @returns 1 when there is anything
  */
 export async function diagnose(asJson: boolean): Promise<ExitCode> {
-  const trusted = await trustedUrls();
-  const findings = await examine({
-    folder: process.cwd(),
-    home: homedir(),
-    environment: process.env,
-    trusted,
-  });
+  const proxy = await proxyUrl();
+  const trusted = await trustedUrls(proxy);
+  const surroundings = { folder: process.cwd(), home: homedir(), environment: process.env, trusted };
+  const findings = await examine(surroundings);
   const around = findings.filter(({ severity }) => severity === 'around');
   if (asJson) print(JSON.stringify({ trusted, findings }, undefined, 2));
   else {
@@ -52,20 +50,33 @@ export async function diagnose(asJson: boolean): Promise<ExitCode> {
       print(`  ${UNDER_RUN[underRun]}. ${remedy}`);
     }
   }
+  if (proxy === undefined || !(await asksProxy(proxy, surroundings))) {
+    say('note: an installer that is started by itself verifies nothing, not even from a trusted index');
+    say(
+      proxy === undefined
+        ? 'hint: rind pip, rind uv, … verify; so does everything after rind proxy install --user and rind client setup'
+        : 'hint: rind client setup has it ask the proxy that keeps running; rind pip, rind uv, … verify without',
+    );
+  }
   if (trusted.length === 0) say('note: no index is trusted here, so every source counts as unverified');
   const count = around.length === 1 ? '1 way' : `${around.length} ways`;
-  say(around.length === 0 ? 'nothing goes around the verification' : `${count} around the verification`);
+  say(around.length === 0 ? 'nothing goes around rind run' : `${count} around the verification`);
   return around.length === 0 ? EXIT.ok : EXIT.failure;
 }
 
-async function trustedUrls(): Promise<readonly string[]> {
+/** Of the proxy that keeps running, if one was set up. */
+async function proxyUrl(): Promise<string | undefined> {
   const { port, token } = await readProxyAddress(serviceAddressPath());
-  const proxy = port === 0 ? [] : [`http://127.0.0.1:${port}/${token}/`];
+  return port === 0 ? undefined : `http://127.0.0.1:${port}/${token}/`;
+}
+
+async function trustedUrls(proxy: string | undefined): Promise<readonly string[]> {
+  const own = proxy === undefined ? [] : [proxy];
   try {
     const { indexes } = await resolveTrust(process.cwd());
-    return [...indexes.map(({ url }) => url), ...proxy];
+    return [...indexes.map(({ url }) => url), ...own];
   } catch (error) {
     say(`note: ${error instanceof Error ? error.message : String(error)}`);
-    return proxy;
+    return own;
   }
 }

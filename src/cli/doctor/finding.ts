@@ -7,7 +7,7 @@ export interface Finding {
   /** What it does, one sentence. */
   readonly what: string;
   /** What becomes of it under `rind run`. */
-  readonly underRun: 'left out' | 'refused' | 'not seen' | 'no matter';
+  readonly underRun: 'left out' | 'refused' | 'verified' | 'not seen' | 'apart';
   /** What to do, one sentence. */
   readonly remedy: string;
 }

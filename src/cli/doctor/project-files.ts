@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { isUnseenUrl, refusedRequirementsOption } from '../installer-arguments.ts';
+import { join, resolve } from 'node:path';
+import { isUnseenUrl, refusedRequirementsOption, requirementsPathsOf } from '../installer-arguments.ts';
 import { readRequirementsFiles } from '../requirements-file.ts';
 import { isTrustedUrl, shown, type Finding, type Surroundings } from './finding.ts';
 import {
@@ -21,7 +21,7 @@ const REQUIREMENTS = /^(?:.*requirements.*|constraints.*)\.(?:txt|in)$/;
 /** What the files of a project lead around the verification: requirements, sources, locks. */
 export async function examineProject(surroundings: Surroundings): Promise<readonly Finding[]> {
   const { folder } = surroundings;
-  const names = (await readdir(folder).catch((): string[] => [])).toSorted();
+  const names = await namesIn(folder);
   const findings: Finding[] = [];
   for (const name of names) {
     const path = join(folder, name);
@@ -31,7 +31,25 @@ export async function examineProject(surroundings: Surroundings): Promise<readon
     else if (LOCKS.test(name)) findings.push(...lock(path, (await readText(path)) ?? '', surroundings));
     else if (REQUIREMENTS.test(name)) findings.push(...(await requirements(path, surroundings)));
   }
+  for (const path of await otherRequirements(surroundings))
+    findings.push(...(await requirements(path, surroundings)));
   return findings;
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  return (await readdir(folder).catch((): string[] => [])).toSorted();
+}
+
+/** In a folder of their own, or named by variables. */
+async function otherRequirements({ folder, environment }: Surroundings): Promise<readonly string[]> {
+  const inner = join(folder, 'requirements');
+  const names = (await namesIn(inner)).filter((name) => /\.(?:txt|in)$/.test(name));
+  const named = requirementsPathsOf(environment).map((path) => (isUrl(path) ? path : resolve(folder, path)));
+  return [...names.map((name) => join(inner, name)), ...named];
+}
+
+function isUrl(path: string): boolean {
+  return /^[a-z][a-z0-9+.-]+:\/\//i.test(path);
 }
 
 /** Caches of installers hold what was installed before anybody verified it. */
@@ -41,8 +59,8 @@ export async function examineCaches({ environment, home }: Surroundings): Promis
     environment['PIP_CACHE_DIR'] || join(base, 'pip'),
     environment['UV_CACHE_DIR'] || join(base, 'uv'),
     environment['POETRY_CACHE_DIR'] || join(base, 'pypoetry'),
-    join(base, 'pdm'),
-    join(base, 'pipenv'),
+    environment['PDM_CACHE_DIR'] || join(base, 'pdm'),
+    environment['PIPENV_CACHE_DIR'] || join(base, 'pipenv'),
   ];
   const findings: Finding[] = [];
   for (const cache of caches) {
@@ -51,8 +69,8 @@ export async function examineCaches({ environment, home }: Surroundings): Promis
       severity: 'note',
       place: cache,
       what: 'This cache may hold packages that nobody verified; an installer that is started by itself uses them.',
-      underRun: 'no matter',
-      remedy: 'Nothing for rind run, whose caches are apart; otherwise delete it once.',
+      underRun: 'apart',
+      remedy: 'Delete it once, if installers are started by themselves.',
     });
   }
   return findings;
@@ -131,6 +149,7 @@ function requirement(path: string, line: string, surroundings: Surroundings): Fi
 
 async function requirements(path: string, surroundings: Surroundings): Promise<Finding[]> {
   const findings: Finding[] = [];
+  if (isUrl(path)) return isTrustedUrl(path, surroundings) ? [] : [remoteRequirements(path)];
   for await (const line of readRequirementsFiles(path, surroundings.environment)) {
     const place = `${line.path}, line ${line.number}`;
     const option = /^(?:-[ifr]|--(?:index-url|extra-index-url|find-links|trusted-host|no-index)\b)/.exec(
@@ -155,6 +174,16 @@ async function requirements(path: string, surroundings: Surroundings): Promise<F
     }
   }
   return findings;
+}
+
+function remoteRequirements(url: string): Finding {
+  return {
+    severity: 'around',
+    place: shown(url),
+    what: 'Requirements or constraints are read from there, and can name any place to install from.',
+    underRun: 'refused',
+    remedy: 'Keep the file in the project.',
+  };
 }
 
 /** Each other place once, with how often it is named. */

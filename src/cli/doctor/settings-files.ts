@@ -25,6 +25,18 @@ export async function examineSettings(surroundings: Surroundings): Promise<reado
   return findings;
 }
 
+/** Whether an installer that is started by itself asks the proxy that keeps running, as far as its settings say. */
+export async function asksProxy(proxyUrl: string, surroundings: Surroundings): Promise<boolean> {
+  const { environment } = surroundings;
+  if (
+    [environment['PIP_INDEX_URL'], environment['UV_DEFAULT_INDEX']].some((url) => url?.startsWith(proxyUrl))
+  )
+    return true;
+  for (const path of [...pipPaths(surroundings), ...uvPaths(surroundings), ...pdmPaths(surroundings)])
+    if ((await readText(path))?.includes(proxyUrl) === true) return true;
+  return false;
+}
+
 function configFolder({ environment, home }: Surroundings): string {
   return environment['XDG_CONFIG_HOME'] || join(home, '.config');
 }

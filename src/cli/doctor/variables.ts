@@ -27,7 +27,7 @@ const SWITCHES: Readonly<
   ],
   UV_FROZEN: [
     'uv installs what uv.lock says without asking the index, so withdrawn files go on being installed',
-    'refused',
+    'verified',
     'check the lock: rind lock check',
   ],
   UV_OFFLINE: [
@@ -50,7 +50,7 @@ export function examineVariables(surroundings: Surroundings): readonly Finding[]
     if (value === '') continue;
     findings.push(...placeFindings(upper, value, surroundings));
     const known = SWITCHES[upper];
-    if (known !== undefined && !/^(?:0|false|no|off)$/i.test(value)) {
+    if (known !== undefined && !/^(?:0|false|no|off|\/dev\/null)$/i.test(value)) {
       const [what, underRun, remedy] = known;
       const severity = SETTINGS_FILES.has(upper) ? 'note' : 'around';
       findings.push({
