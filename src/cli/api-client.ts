@@ -21,14 +21,15 @@ export class ApiRefusal extends CliError {
   readonly reason: string | undefined;
 
   constructor(message: string, details: { readonly status: number; readonly reason: string | undefined }) {
-    super(
-      'failure',
-      message,
-      details.status === 401 ? ['name where the API token is with --token file:PATH'] : [],
-    );
+    super('failure', message, hintsFor(details));
     this.status = details.status;
     this.reason = details.reason;
   }
+}
+
+function hintsFor({ status, reason }: Pick<ApiRefusal, 'status' | 'reason'>): readonly string[] {
+  if (status === 401) return ['name where the API token is with --token file:PATH'];
+  return reason === 'BASE_CHANGED' ? ['give the same command once more: it fetches what is there now'] : [];
 }
 
 const TIMEOUT = 120_000;

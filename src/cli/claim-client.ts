@@ -8,7 +8,12 @@ import type { LocalDistribution } from './local-distribution.ts';
 
 const STAGED = z.looseObject({
   files: z.array(
-    z.looseObject({ filename: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/), size: z.int() }),
+    z.looseObject({
+      filename: z.string(),
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      size: z.int(),
+      stagedBy: z.string().max(200).optional(),
+    }),
   ),
 });
 const PROPOSALS = z.looseObject({
@@ -23,6 +28,9 @@ const CLAIM = z.looseObject({
   /** Of a claim that is there, or of one that was. */
   roles: z.record(z.string(), z.int().positive().max(MOST_VERSION)),
 });
+const OUTCOME = z.looseObject({
+  missing: z.array(z.looseObject({ role: z.string(), have: z.int(), need: z.int() })),
+});
 const ANYTHING = z.unknown();
 
 /** A file that waits for a signature, as the index says. */
@@ -32,6 +40,8 @@ export interface StagedFile {
   readonly size: number;
   /** Where its attestations are, if it was uploaded with some. */
   readonly provenance?: string | null | undefined;
+  /** Whose token it was uploaded with. */
+  readonly stagedBy?: string | undefined;
 }
 
 const UPLOAD_TIMEOUT = 3_600_000;
@@ -89,8 +99,15 @@ export class ClaimClient {
     return (await this.#call(PROPOSAL, 'GET', `proposals/${id}`)).transaction;
   }
 
-  async cosign(id: string | number, transaction: SignedTransaction): Promise<void> {
-    await this.#call(ANYTHING, 'POST', `proposals/${id}`, { roles: transactionJson(transaction)['roles'] });
+  /** What is missing still, for each role; nothing: it is published. */
+  async cosign(
+    id: string | number,
+    transaction: SignedTransaction,
+  ): Promise<z.output<typeof OUTCOME>['missing']> {
+    const { missing } = await this.#call(OUTCOME, 'POST', `proposals/${id}`, {
+      roles: transactionJson(transaction)['roles'],
+    });
+    return missing;
   }
 
   async setStaging(isOn: boolean): Promise<void> {

@@ -61,7 +61,8 @@ export function moveProjects(projects: readonly string[], options: MoveOptions):
     const profile = index.profile === 'pypi' ? 'pypi' : 'team';
     const made = openClaimsEvent(base, last, wanted, { profile, now });
     if (made.kind === 'none') {
-      say('nothing to move: claimed is as it should be');
+      const isLeftOut = wanted.put.length === 0 && standings.some(({ waits }) => waits);
+      say(isLeftOut ? 'nothing is ready to be moved' : 'nothing to move: claimed is as it should be');
       return EXIT.ok;
     }
     if (made.kind === 'ceremony') throw needsCeremony();

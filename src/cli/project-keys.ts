@@ -79,9 +79,25 @@ export function rotateKey(
   });
 }
 
+/** `rind key threshold`: how many of the present keys must sign. */
+export function setThreshold(
+  project: string,
+  threshold: number,
+  options: ProjectKeyOptions,
+): Promise<ExitCode> {
+  return withSigning(project, options, (signing) =>
+    signAndSend(
+      signing,
+      changeOf(signing, { ...options, threshold }, (keys) => keys),
+    ),
+  );
+}
+
 function added(keys: readonly Key[], key: Key): readonly Key[] {
   if (keys.some(({ keyId }) => keyId === key.keyId))
-    throw new CliError('usage', `The key ${key.keyId} is one of them already.`);
+    throw new CliError('usage', `The key ${key.keyId} is one of them already.`, [
+      'how many must sign is changed with rind key threshold',
+    ]);
   return [...keys, key];
 }
 
@@ -115,6 +131,10 @@ function changeOf(
     keys,
     threshold: options.threshold ?? Math.min(present?.threshold ?? 1, Math.max(1, keys.length)),
   };
+  if (next.threshold > Math.max(1, keys.length))
+    throw new CliError('usage', `${next.threshold} must sign, but the number of keys would be ${keys.length}.`, [
+      'add keys first: rind key add',
+    ]);
   if (options.for === 'owners') {
     if (keys.length === 0)
       throw new CliError('usage', 'A claimed project needs an owner’s key.', ['rotate it: rind key rotate']);

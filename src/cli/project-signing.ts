@@ -9,6 +9,7 @@ import type { PageFile } from '../pypi/simple.ts';
 import { Metadata } from '../tuf/metadata.ts';
 import type { Signer } from '../tuf/signer.ts';
 import type { RemoteOptions } from './api-client.ts';
+import { builderTransaction, isBuilder } from './builder-wheels.ts';
 import { ClaimClient } from './claim-client.ts';
 import { CliError } from './cli-error.ts';
 import { confirm, confirmPresent, type Confirmation } from './confirm-present.ts';
@@ -46,7 +47,7 @@ export async function withSigning(
   const project = normalizeProjectName(name);
   const { url } = await chooseIndex(openTrustStore(), options.index);
   const remote: RemoteOptions = { index: url, token: options.token };
-  return withVerifiedProject({ index: url, project }, async (verified) => {
+  return withVerifiedProject({ index: url, project, allowsExpired: true }, async (verified) => {
     const signer = await openDeveloperKey(options);
     try {
       return await work({ project: verified, client: new ClaimClient(project, remote), signer, options });
@@ -68,13 +69,20 @@ export async function signAndSend(
   }
   const { transaction, missing } = await prepareTransaction(project, change, [signer, ...others], new Date());
   await client.send(transaction, missing.length > 0);
+  if (missing.length === 0) return lookAtIt(project, transaction, options);
+  for (const line of missing) say(line);
+  await rememberVouched(project, transaction);
+  say(`kept as a proposal; the others sign it with: rind sign ${project.page.name}`);
+  return EXIT.ok;
+}
+
+/** Whether everybody can see and verify what was sent, as any client would look. @throws {CliError} */
+export async function lookAtIt(
+  project: VerifiedProject,
+  transaction: SignedTransaction,
+  options: SigningOptions,
+): Promise<ExitCode> {
   const name = project.page.name;
-  if (missing.length > 0) {
-    for (const line of missing) say(line);
-    await rememberVouched(project, transaction);
-    say(`kept as a proposal; the others sign it with: rind sign ${name}`);
-    return EXIT.ok;
-  }
   await withVerifiedProject({ index: project.url, project: name }, async (after) => {
     for (const [role, bytes] of transaction.roles) {
       const version = (transaction.base.get(role) ?? 0) + 1;
@@ -228,13 +236,20 @@ export async function publishFiles(paths: readonly string[], options: SigningOpt
       say('all of these files are public already');
       return EXIT.ok;
     }
+    const isBuilt = isBuilder(project, signing.signer.key.keyId);
     // Whatever would be refused is refused before anything is sent.
-    await prepareTransaction(project, { files: fresh.map(({ entry }) => entry) }, [signing.signer], now);
+    if (isBuilt) await builderTransaction(project, fresh, signing.signer, now);
+    else await prepareTransaction(project, { files: fresh.map(({ entry }) => entry) }, [signing.signer], now);
     for (const file of fresh) {
       say(`  ${file.filename.filename}  ${file.length} bytes  sha256 ${file.sha256}`);
       await client.stage(file);
     }
-    return signAndSend(signing, { files: fresh.map(({ entry }) => entry) });
+    if (!isBuilt) return signAndSend(signing, { files: fresh.map(({ entry }) => entry) });
+    const transaction = await builderTransaction(project, fresh, signing.signer, now);
+    await client.send(transaction, false);
+    const looked = await lookAtIt(project, transaction, options);
+    say(`signed by the builder; on the page as soon as an owner signs it: rind sign ${name}`);
+    return looked;
   });
 }
 

@@ -1,9 +1,6 @@
 import { createHash } from 'node:crypto';
 import { nextPage } from '../claims/next-page.ts';
-import { parseProjectRoleName, projectRoleName } from '../claims/names.ts';
-import { ownersOf } from '../claims/owners.ts';
 import { pageTargets } from '../claims/page-targets.ts';
-import { delegatedOwners } from '../claims/project-role.ts';
 import { parseTransaction, type ProjectChange, type SignedTransaction } from '../claims/transaction-form.ts';
 import { addSignature, Metadata } from '../tuf/metadata.ts';
 import type { Targets } from '../tuf/targets.ts';
@@ -11,6 +8,7 @@ import { CliError } from './cli-error.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { confirm, confirmPresent } from './confirm-present.ts';
 import {
+  lookAtIt,
   rememberVouched,
   signAndSend,
   withSigning,
@@ -19,6 +17,7 @@ import {
   type SigningOptions,
 } from './project-signing.ts';
 import { partiesOf, requireProposed } from './proposal-check.ts';
+import { signersOf } from './signed-change.ts';
 import { say } from './terminal.ts';
 
 /** `rind sign PROJECT`: signs what others propose, then what was uploaded and waits; with `renew` what is there, anew. */
@@ -28,14 +27,20 @@ export function signProject(
 ): Promise<ExitCode> {
   return withSigning(name, options, async (signing) => {
     if (options.renew === true) return signAndSend(signing, { renews: true });
-    for (const id of await signing.client.proposals()) {
+    const ids = await signing.client.proposals();
+    for (const [position, id] of ids.entries()) {
       const transaction = parseTransaction(signing.project.page.name, await signing.client.proposal(id));
       // After one of them is applied the others are made on top of what is no more.
-      if (isOnTop(transaction, signing.project)) return cosign(signing, id, transaction);
-      say(`proposal ${id} was made before the project changed; whoever made it has to sign anew`);
+      if (isOnTop(transaction, signing.project))
+        return cosign(signing, { id, later: ids.slice(position + 1) }, transaction);
+      say(outdated(id));
     }
     return signStaged(signing);
   });
+}
+
+function outdated(id: string | number): string {
+  return `proposal ${id} was made before the project changed; whoever made it has to sign anew`;
 }
 
 function isOnTop({ base }: SignedTransaction, { roles }: Signing['project']): boolean {
@@ -50,9 +55,12 @@ async function signStaged(signing: Signing): Promise<ExitCode> {
     say(`nothing of ${project.page.name} waits for a signature`);
     return EXIT.ok;
   }
+  const stagedBy = new Map(staged.map(({ filename, stagedBy: name = '?' }) => [filename, name]));
   return withStagedFiles(client, staged, new Date(), async (files) => {
-    for (const { filename, length, sha256 } of files)
-      say(`  ${filename.filename}  ${length} bytes  sha256 ${sha256}`);
+    for (const { filename, length, sha256 } of files) {
+      const by = stagedBy.get(filename.filename) ?? '?';
+      say(`  ${filename.filename}  ${length} bytes  sha256 ${sha256}  uploaded by ${by}`);
+    }
     say(
       'These files were uploaded by somebody with a token of the index, a CI job for instance. Compare them with what was built.',
     );
@@ -67,7 +75,7 @@ async function signStaged(signing: Signing): Promise<ExitCode> {
 /** Adds a signature to a proposal, after everything that it changes was made here once more and compared. */
 async function cosign(
   { project, client, signer, options }: Signing,
-  id: string | number,
+  { id, later }: { readonly id: string | number; readonly later: readonly (string | number)[] },
   transaction: SignedTransaction,
 ): Promise<ExitCode> {
   const read = new Map(
@@ -96,9 +104,15 @@ async function cosign(
     }
     if (mine === 0)
       throw new CliError('failure', `The key ${signer.key.keyId} may sign nothing of this proposal.`);
-    await client.cosign(id, { ...transaction, roles });
+    const missing = await client.cosign(id, { ...transaction, roles });
     await rememberVouched(project, { roles });
-    say('signed');
+    if (missing.length === 0) {
+      const looked = await lookAtIt(project, transaction, options);
+      for (const other of later) say(outdated(other));
+      return looked;
+    }
+    for (const { role, have, need } of missing) say(`${role}: ${have} of ${need} signatures`);
+    say(`signed, and kept; the others sign it with: rind sign ${project.page.name}`);
     return EXIT.ok;
   });
 }
@@ -109,14 +123,8 @@ function maySign(
   project: Signing['project'],
   read: ReadonlyMap<string, Metadata<Targets>>,
 ): boolean {
-  const own = projectRoleName(project.page.name);
-  const owned = read.get(own)?.signed ?? project.roles.get(own);
-  const wished = owned === undefined ? undefined : ownersOf(owned);
-  const groups =
-    parseProjectRoleName(role)?.kind === 'project'
-      ? [project.owners, wished]
-      : [owned === undefined ? undefined : delegatedOwners(owned, role)];
-  return groups.some((group) => group?.keys.some((key) => key.keyId === keyId) === true);
+  const roles = new Map([...read].map(([name, { signed }]) => [name, signed]));
+  return signersOf(role, { project, roles }).some(({ keys }) => keys.some((key) => key.keyId === keyId));
 }
 
 function show(

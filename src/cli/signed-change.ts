@@ -79,19 +79,22 @@ export async function prepareTransaction(
 }
 
 interface Signing {
-  readonly project: VerifiedProject;
+  readonly project: Pick<VerifiedProject, 'page' | 'standing' | 'owners' | 'roles'>;
   /** Those that change. */
   readonly roles: ReadonlyMap<string, Targets>;
   /** A renewal waits for as many owners as they wish: only then can administrators move the project. */
   readonly renews?: boolean;
 }
 
+/** Some of whom must sign. */
+export type SignerGroup = Owners & { readonly areNew?: boolean };
+
 async function sign(
   role: string,
   targets: Targets,
   { project, roles, signers }: Signing & { readonly signers: readonly Signer[] },
 ): Promise<Metadata<Targets>> {
-  const groups = groupsOf(role, { project, roles });
+  const groups = signersOf(role, { project, roles });
   const allowed = new Set(groups.flatMap(({ keys }) => keys.map(({ keyId }) => keyId)));
   const mine = signers.filter(({ key }) => allowed.has(key.keyId));
   if (mine.length > 0) return signMetadata(targets, mine, role);
@@ -104,14 +107,17 @@ async function sign(
 
 function missingFor(role: string, metadata: Metadata<Targets>, signing: Signing): readonly string[] {
   const signed = new Set(metadata.signatures.map(({ keyId }) => keyId));
-  return groupsOf(role, signing).flatMap(({ keys, threshold }) => {
-    const have = keys.filter(({ keyId }) => signed.has(keyId)).length;
+  const lines = signersOf(role, signing).flatMap(({ keys, threshold, areNew = false }) => {
+    const waiting = keys.filter(({ keyId }) => !signed.has(keyId));
+    if (areNew) return waiting.map(({ keyId }) => `${role}: the new key ${keyId} has not signed yet`);
+    const have = keys.length - waiting.length;
     return have < threshold ? [`${role}: ${have} of ${threshold} signatures`] : [];
   });
+  return [...new Set(lines)];
 }
 
 /** Who has to sign a role, and how many of each group: new owners sign beside the present ones, each new key among them. */
-function groupsOf(role: string, { project, roles, renews = false }: Signing): readonly Owners[] {
+export function signersOf(role: string, { project, roles, renews = false }: Signing): readonly SignerGroup[] {
   const own = projectRoleName(project.page.name);
   const owned = roles.get(own) ?? project.roles.get(own);
   if (parseProjectRoleName(role)?.kind !== 'project') {
@@ -129,11 +135,11 @@ function groupsOf(role: string, { project, roles, renews = false }: Signing): re
     ...(present === undefined ? [] : [present]),
     ...(named === undefined || project.standing !== 'claimed' ? [] : [named]),
     { keys: wished.keys, threshold },
-    ...(fresh.length === 0 ? [] : [{ keys: fresh, threshold: fresh.length }]),
+    ...(fresh.length === 0 ? [] : [{ keys: fresh, threshold: fresh.length, areNew: true }]),
   ];
 }
 
-function namedBefore({ roles, page }: VerifiedProject): Owners | undefined {
+function namedBefore({ roles, page }: Signing['project']): Owners | undefined {
   const before = roles.get(projectRoleName(page.name));
   return before === undefined ? undefined : ownersOf(before);
 }

@@ -23,7 +23,7 @@ export async function requireUnclaimed(
 export function claimedProject(name: string): RegistryError {
   return new RegistryError(
     'CLAIMED_PROJECT',
-    `The project '${name}' is claimed, so only its owners' keys change it: use rind publish (rind publish --help names yank, remove and status too); an administrator can withhold files with rind takedown.`,
+    `The project '${name}' is claimed, so only its owners' keys change it: rind publish for files, rind amend for yanks, removals and the status; an administrator can withhold files with rind takedown.`,
     { project: name },
   );
 }
@@ -32,7 +32,7 @@ export function claimedProject(name: string): RegistryError {
 export function unsignedUpload(name: string): RegistryError {
   return new RegistryError(
     'CLAIMED_PROJECT',
-    `The project '${name}' is claimed: its releases are signed by its owners. Publish with rind publish and your key, or ask an owner to switch staging on (rind staging on ${name}), then uploads wait for rind sign.`,
+    `The project '${name}' is claimed: its releases are signed by its owners. Publish with rind publish and your key, or ask an owner to switch staging on (rind staging ${name} on), then uploads wait for rind sign.`,
     { project: name },
   );
 }

@@ -149,7 +149,7 @@ describe('staging', () => {
     const next = sdist('legacy', '2.0');
     const refused = await server.upload(next);
     expect(refused.status).toBe(403);
-    for (const text of [refused.reason, refused.text]) expect(text).toContain('rind staging on legacy');
+    for (const text of [refused.reason, refused.text]) expect(text).toContain('(rind staging legacy on)');
     const uv = await server.upload(next, { 'User-Agent': 'uv/0.9' });
     expect(problem(uv)).toMatchObject({ status: 403, code: 'CLAIMED_PROJECT' });
     expect((await owner.api('PUT', 'legacy/staging', { on: true })).text).toContain('true');
@@ -357,6 +357,13 @@ describe('a claimed project', () => {
         status: 403,
         code: 'NOT_PERMITTED',
       });
+    // Nor does she propose it to the others, short of a signature.
+    const short = { owners: ownersOf([alice, bob]), signers: [alice] };
+    for (const project of ['shared', 'free']) {
+      const proposal = { ...(await maintainer.sign(project, short)), cosign: true };
+      const answer = problem(await maintainer.api('POST', `${project}/transaction`, proposal));
+      expect(answer).toMatchObject({ status: 403, code: 'NOT_PERMITTED' });
+    }
     const foreign = await owner.sign('legacy', { signers: [alice], renews: true });
     expect((await maintainer.api('POST', 'legacy/transaction', foreign)).status).toBe(403);
     expect(await everything()).toEqual(before);

@@ -143,7 +143,10 @@ describe('the page for maintainers, as written', () => {
     for (const line of lines('Publish')) expect(await alice.does(line)).toContain('public and verified');
     const refused = await twine('dist/demo-1.3-py3-none-any.whl');
     expect(refused.code).not.toBe(0);
-    expect(refused.stdout.replace(/\s+/g, ' ')).toContain('Publish with rind publish and your key');
+    const said = refused.stdout.replace(/\s+/g, ' ');
+    expect(said).toContain('Publish with rind publish and your key');
+    const [staging = ''] = lines('Let CI upload, and sign yourself');
+    expect(said).toContain(`(${staging})`);
     expect((await fetch(`${server.url}simple/demo/`)).status).toBe(200);
     expect(await (await fetch(`${server.url}simple/demo/`)).text()).not.toContain('demo-1.3');
   });
@@ -161,19 +164,22 @@ describe('the page for maintainers, as written', () => {
 
   it('another owner comes in with a signature of both', async () => {
     await bob.makeKey(`rind key new --public ${join(alice.home, 'bob.json')}`);
-    const [add = '', sign = ''] = lines('Several people, several machines');
-    expect(await alice.does(add)).toContain('kept as a proposal');
+    const [add = '', sign = '', threshold = ''] = lines('Several people, several machines');
+    expect(await alice.does(add)).toMatch(/the new key [0-9a-f]{64} has not signed yet\nkept as a proposal/);
     // Nobody is there to compare keys, and nothing says which ones to expect.
     const refused = await bob.rind(sign);
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(`--expect-keys ${alice.keyId}`)]); // prettier-ignore
-    expect(await bob.does(sign, ['--expect-keys', alice.keyId])).toContain('(new)');
+    expect(await bob.does(sign, ['--expect-keys', alice.keyId])).toMatch(
+      /\(new\)[^]*public and verified: demo is recently-claimed/,
+    );
     const both = JSON.parse((await bob.does('rind publish dist/demo-1.3-py3-none-any.whl', ['--json'])).split('\n').find((line) => line.startsWith('{')) ?? '') as { keys: string[] }; // prettier-ignore
     expect(both.keys).toHaveLength(2);
+    expect(await alice.does(threshold)).toContain('public and verified');
   });
 
   it('a machine publishes with its own key until an owner revokes it', async () => {
     await alice.does('rind key new file2:laptop-key.json --public laptop.json');
-    const added = lines('Several people, several machines')[2] ?? '';
+    const added = lines('Several people, several machines')[3] ?? '';
     expect(await alice.does(added)).toContain('project-demo.release version 1');
     const yank = 'rind amend demo --yank demo-1.1-py3-none-any.whl --key file2:laptop-key.json';
     expect(await alice.does(yank)).toContain('project-demo.release version 2');
@@ -195,6 +201,24 @@ describe('the page for maintainers, as written', () => {
     const refused = await alice.rind(yank.replace('--yank', '--unyank'));
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain('is not signed by this key');
+  });
+
+  it('a builder signs its wheels and nothing else, and an owner puts them on the page', async () => {
+    await alice.does('rind key new file2:builder-key.json --public builder.json');
+    expect(await alice.does(lines('Several people, several machines')[4] ?? '')).toContain(
+      'project-demo.wheels version 1',
+    );
+    const { filename, bytes } = makeWheel({ name: 'demo', version: '2.0' });
+    await writeFile(join(alice.home, 'dist', filename), bytes);
+    const built = await alice.does(`rind publish dist/${filename} --key file2:builder-key.json`);
+    expect(built).toMatch(/project-demo\.wheels version 2[^]*signed by the builder/);
+    const listed = async () => (await fetch(`${server.url}simple/demo/`)).text();
+    expect(await listed()).not.toContain(filename);
+    const yank = 'rind amend demo --yank demo-1.2-py3-none-any.whl --key file2:builder-key.json';
+    const refused = await alice.rind(yank);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('is not signed by this key')]);
+    expect(await alice.does('rind sign demo')).toMatch(/uploaded by token:\d+[^]*public and verified/);
+    expect(await listed()).toContain(filename);
   });
 
   it('pip gets it verified, and the report says whose word it was', async () => {

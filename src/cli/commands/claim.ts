@@ -48,7 +48,7 @@ function registerAmend(program: Command): void {
     .option('--yank <file...>', 'installers skip them unless they are pinned (PEP 592)')
     .option('--unyank <file...>', 'take the yank back')
     .option('--remove <file...>', 'take them away; their names are never used again')
-    .option('--status <status>', 'active, archived, quarantined or deprecated (PEP 792)')
+    .option('--status <status>', 'active, archived or deprecated (PEP 792)')
     .option('--reason <text>', 'one line for whoever asks why')
     .action(async (project: string, options: AmendOptions) => {
       const { amendProject } = await import('../amend-project.ts');

@@ -18,7 +18,7 @@ export interface ShowKeyOptions {
 
 const SECRET = 'where its passphrase or PIN comes from: terminal, file:PATH, fd:NUMBER, credential:NAME';
 
-/** `rind key new|show|add|revoke|rotate` */
+/** `rind key new|show|add|revoke|rotate|threshold` */
 export function registerKey(program: Command): void {
   const key = program
     .command('key')
@@ -85,16 +85,31 @@ function registerProjectKeys(key: Command): void {
       const { rotateKey } = await import('../project-keys.ts');
       process.exitCode = await rotateKey(project, newKey, options);
     });
+  registerThreshold(key);
+}
+
+/** Without `--threshold`, which is its argument. */
+function registerThreshold(key: Command): void {
+  withPartyOf(key.command('threshold'))
+    .summary('say how many of the present keys must sign; for owners from the move to claimed on')
+    .argument('<project>')
+    .argument('<number>', '', wholeNumber)
+    .action(async (project: string, threshold: number, options: ProjectKeyOptions) => {
+      const { setThreshold } = await import('../project-keys.ts');
+      process.exitCode = await setThreshold(project, threshold, options);
+    });
 }
 
 type AddOptions = ProjectKeyOptions & { readonly newKey?: string; readonly newSecret: string };
 
 function withParty(command: Command): Command {
-  return withSigningOptions(command)
-    .addOption(
-      new Option('--for <party>', 'owners, machines that publish (release), a builder of wheels')
-        .choices(['owners', 'release', 'wheels'])
-        .default('owners'),
-    )
-    .option('--threshold <number>', 'how many of them must sign', wholeNumber);
+  return withPartyOf(command).option('--threshold <number>', 'how many of them must sign', wholeNumber);
+}
+
+function withPartyOf(command: Command): Command {
+  return withSigningOptions(command).addOption(
+    new Option('--for <party>', 'owners, machines that publish (release), a builder of wheels')
+      .choices(['owners', 'release', 'wheels'])
+      .default('owners'),
+  );
 }
