@@ -23,6 +23,8 @@ export interface MetadataPolicy {
   readonly directReferences: boolean;
   /** Metadata 2.0, withdrawn, but what wheels of the years until 2018 carry. */
   readonly withdrawnVersion: boolean;
+  /** Fields that no installer reads may be malformed: URLs, licence, summary, what is newer than the metadata's version. */
+  readonly malformedTexts?: boolean;
 }
 
 /** The choice of a private index, and the default. */
@@ -84,8 +86,19 @@ export function validateCoreMetadata(
   checkText(metadata);
   checkNameAndVersion(metadata, policy);
   checkDependencies(metadata, policy);
+  if (policy.malformedTexts === true) checkUrls(metadata, refuseScript);
+  else checkInformation(metadata);
+}
+
+/** What people read, and programs that are no installers. */
+function checkInformation(metadata: CoreMetadata): void {
+  checkFieldVersions(metadata);
+  if ((metadata.summary?.length ?? 0) > MAX_SUMMARY_LENGTH) {
+    throw invalid('Summary', `it is longer than ${MAX_SUMMARY_LENGTH} characters`);
+  }
   checkDescription(metadata);
-  checkUrls(metadata);
+  checkLabels(metadata);
+  checkUrls(metadata, checkUrl);
   checkLicense(metadata);
   for (const field of metadata.dynamic) {
     if (!DYNAMIC_FIELDS.has(field.toLowerCase()))
@@ -131,13 +144,19 @@ function sameWhereSent(
 }
 
 function checkMetadataVersion(metadata: CoreMetadata, policy: MetadataPolicy): void {
-  const isWithdrawn = metadata.metadataVersion === '2.0' && policy.withdrawnVersion;
-  const version = isWithdrawn ? '2.1' : metadata.metadataVersion;
-  const age = METADATA_VERSIONS.indexOf(version as MetadataVersion);
-  if (age < 0) {
-    const known = METADATA_VERSIONS.join(', ');
-    throw invalid('Metadata-Version', `${quote(metadata.metadataVersion)} is not one of ${known}`);
-  }
+  const { metadataVersion: version } = metadata;
+  if (ageOf(version) >= 0 && (version !== '2.0' || policy.withdrawnVersion)) return;
+  const known = METADATA_VERSIONS.join(', ');
+  throw invalid('Metadata-Version', `${quote(version)} is not one of ${known}`);
+}
+
+/** The place of a version among all; the withdrawn 2.0 had the fields of 2.1. */
+function ageOf(version: string): number {
+  return METADATA_VERSIONS.indexOf((version === '2.0' ? '2.1' : version) as MetadataVersion);
+}
+
+function checkFieldVersions(metadata: CoreMetadata): void {
+  const age = ageOf(metadata.metadataVersion);
   const fields = [...Object.entries(SINGLE_FIELDS), ...Object.entries(LIST_FIELDS)] as [
     SingleField | ListField,
     { header: string; added: MetadataVersion },
@@ -172,9 +191,6 @@ function checkText(metadata: CoreMetadata): void {
         throw invalid(header, 'it contains a control character or line break');
       if (value.length > MAX_LINE_LENGTH) throw invalid(header, 'it is too long');
     }
-  }
-  if ((metadata.summary?.length ?? 0) > MAX_SUMMARY_LENGTH) {
-    throw invalid('Summary', `it is longer than ${MAX_SUMMARY_LENGTH} characters`);
   }
 }
 
@@ -233,10 +249,14 @@ function unquote(text: string): string {
   return text.length > 1 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
 }
 
-function checkUrls(metadata: CoreMetadata): void {
-  if (metadata.homePage !== undefined) checkUrl('Home-page', metadata.homePage);
-  if (metadata.downloadUrl !== undefined) checkUrl('Download-URL', metadata.downloadUrl);
-  for (const entry of metadata.projectUrls) {
+function checkUrls(metadata: CoreMetadata, check: (header: string, url: string) => void): void {
+  if (metadata.homePage !== undefined) check('Home-page', metadata.homePage);
+  if (metadata.downloadUrl !== undefined) check('Download-URL', metadata.downloadUrl);
+  for (const entry of metadata.projectUrls) check('Project-URL', entry.slice(entry.indexOf(',') + 1).trim());
+}
+
+function checkLabels({ projectUrls }: CoreMetadata): void {
+  for (const entry of projectUrls) {
     const comma = entry.indexOf(',');
     const label = entry.slice(0, Math.max(comma, 0)).trim();
     if (comma < 0)
@@ -244,7 +264,6 @@ function checkUrls(metadata: CoreMetadata): void {
     if (label === '' || label.length > MAX_LABEL_LENGTH) {
       throw invalid('Project-URL', `the label ${quote(label)} has not 1 to ${MAX_LABEL_LENGTH} characters`);
     }
-    checkUrl('Project-URL', entry.slice(comma + 1).trim());
   }
 }
 
@@ -253,6 +272,11 @@ function checkUrl(header: string, url: string): void {
   if (url === '' || url === 'UNKNOWN') return;
   const isWebUrl = /^https?:\/\/[^/?#\s]/i.test(url) && URL.canParse(url);
   if (!isWebUrl) throw invalid(header, `${quote(url)} is not an http or https URL`);
+}
+
+/** What only looks wrong hurts nobody; what runs in a browser does. */
+function refuseScript(header: string, url: string): void {
+  if (/^\s*(?:javascript|vbscript|data):/i.test(url)) throw invalid(header, `${quote(url)} is a script`);
 }
 
 function checkLicense(metadata: CoreMetadata): void {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IndexFixture } from '../../test/support/index-fixture.ts';
+import { metadataText, wheelBytes } from '../../test/archives/distributions.ts';
 import { StoreClient } from '../../test/support/store-client.ts';
 import { makeSdist, makeWheel, type Distribution } from '../../test/tools/distribution.ts';
 import { fsck } from '../repository/fsck.ts';
@@ -10,6 +11,8 @@ import type { Publisher } from '../repository/publisher.ts';
 import { BoundedPool } from './bounded-pool.ts';
 import type { RegistryContext } from './context.ts';
 import { distributionFiles, importFiles, type ImportedFile } from './import-files.ts';
+import type { UploadOrigin } from './upload.ts';
+import { AS_IS_UPLOAD_POLICY } from './upload-policy.ts';
 
 const wheel = makeWheel({ name: 'demo', version: '1.0' });
 const sdist = makeSdist({ name: 'demo', version: '1.0' });
@@ -40,10 +43,10 @@ async function put({ filename, bytes }: Distribution, place = '.'): Promise<void
   await writeFile(join(folder, place, filename), bytes);
 }
 
-async function importFolder(): Promise<readonly ImportedFile[]> {
+async function importFolder(origin: UploadOrigin = {}): Promise<readonly ImportedFile[]> {
   const told: ImportedFile[] = [];
   const files = distributionFiles(folder);
-  await importFiles(context, { kind: 'cli', name: 'admin' }, files, (file) => void told.push(file));
+  await importFiles(context, { kind: 'cli', name: 'admin' }, files, (file) => void told.push(file), origin);
   return told.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
@@ -94,5 +97,29 @@ describe('importing a folder of distributions', () => {
     expect(await read(pathOf(other))).toEqual(other.bytes);
     expect(await read('simple/somebody-else/index.json')).toBeUndefined();
     expect((await fsck(fixture)).findings).toEqual([]);
+  });
+
+  const malformed: readonly (readonly [string, string])[] = [
+    ['a home page that is none', 'Home-page: N/A'],
+    ['a project URL without a label', 'Project-URL: https://example.org/'],
+    ['a long summary', `Summary: ${'x'.repeat(600)}`],
+    ['a licence of its own', 'License-Expression: ours'],
+    ['a field newer than its metadata', 'Import-Name: demo'],
+    ['a description in HTML', 'Description-Content-Type: text/html'],
+  ];
+  it.each(malformed)('takes %s from history as it is, and from nowhere else', async (_what, header) => {
+    const metadata = metadataText('demo', '1.0', [header]);
+    await put({ ...wheel, bytes: wheelBytes({ metadata }) });
+    expect(await importFolder()).toMatchObject([{ outcome: 'refused' }]);
+    expect(await importFolder({ policy: AS_IS_UPLOAD_POLICY })).toMatchObject([{ outcome: 'stored' }]);
+  });
+
+  it.each([
+    ['a script in the place of a URL', 'Project-URL: docs, javascript:alert(1)'],
+    ['a requirement that nobody understands', 'Requires-Dist: what is this'],
+    ['control characters', 'Summary: a\u0001b'],
+  ])('refuses %s even as it is', async (_what, header) => {
+    await put({ ...wheel, bytes: wheelBytes({ metadata: metadataText('demo', '1.0', [header]) }) });
+    expect(await importFolder({ policy: AS_IS_UPLOAD_POLICY })).toMatchObject([{ outcome: 'refused' }]);
   });
 });

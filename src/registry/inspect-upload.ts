@@ -54,7 +54,7 @@ export async function inspectUpload(
   const { limits } = settingsForProject(settings, known);
   if (known === undefined) await checkNewName(db, index.id, upload.filename.project, policy);
   checkFilePolicy(upload, policy, limits);
-  const archive = await context.inspections.run(() => checkArchive(upload));
+  const archive = await context.inspections.run(() => checkArchive(upload, policy));
   checkMetadataPolicy(upload, archive.coreMetadata, policy);
   checkScriptPolicy(upload, archive.scripts, policy);
   const provenance = await verifiedProvenance(context, principal, upload);

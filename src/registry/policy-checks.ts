@@ -57,10 +57,14 @@ export function checkMetadataPolicy(
   coreMetadata: CoreMetadata,
   policy: UploadPolicy,
 ): void {
-  const { localVersions, directReferences, withdrawnMetadata: withdrawnVersion } = policy;
-  refusing('INVALID_METADATA', () =>
-    validateCoreMetadata(coreMetadata, { localVersions, directReferences, withdrawnVersion }),
-  );
+  const { localVersions, directReferences, malformedTexts = false } = policy;
+  const judged = {
+    localVersions,
+    directReferences,
+    malformedTexts,
+    withdrawnVersion: policy.withdrawnMetadata,
+  };
+  refusing('INVALID_METADATA', () => validateCoreMetadata(coreMetadata, judged));
   for (const classifier of coreMetadata.classifiers) {
     const objection = classifierObjection(classifier, policy);
     if (objection !== undefined) {

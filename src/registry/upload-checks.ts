@@ -1,5 +1,9 @@
 import { UnsafeArchiveError } from '../pypi/archive.ts';
-import { metadataDifference, validateCoreMetadata } from '../pypi/core-metadata-validation.ts';
+import {
+  metadataDifference,
+  PRIVATE_METADATA_POLICY,
+  validateCoreMetadata,
+} from '../pypi/core-metadata-validation.ts';
 import { readDistribution } from '../pypi/distribution.ts';
 import { parseDistributionFilename, type DistributionFilename } from '../pypi/distribution-filename.ts';
 import { FormatError, quote } from '../pypi/errors.ts';
@@ -8,6 +12,7 @@ import { normalizeProjectName } from '../pypi/project-name.ts';
 import { canonicalVersion } from '../pypi/version.ts';
 import type { DistributionContent } from '../pypi/wheel.ts';
 import { RegistryError, type RegistryErrorCode } from './errors.ts';
+import type { UploadPolicy } from './upload-policy.ts';
 import type { UploadedContent } from './uploaded-content.ts';
 
 /** An upload whose form, filename and digests agree; its archive is not opened yet. */
@@ -47,9 +52,13 @@ export function checkUpload(
  *
  * @throws RegistryError
  */
-export async function checkArchive({ form, filename, content }: CheckedUpload): Promise<DistributionContent> {
+export async function checkArchive(
+  { form, filename, content }: CheckedUpload,
+  { malformedTexts = false }: Pick<UploadPolicy, 'malformedTexts'> = {},
+): Promise<DistributionContent> {
   const archive = await inspect(content, filename);
-  refusing('INVALID_METADATA', () => validateCoreMetadata(archive.coreMetadata));
+  const policy = { ...PRIVATE_METADATA_POLICY, malformedTexts };
+  refusing('INVALID_METADATA', () => validateCoreMetadata(archive.coreMetadata, policy));
   const difference = refusing('METADATA_MISMATCH', () =>
     metadataDifference(form.metadata, archive.coreMetadata),
   );

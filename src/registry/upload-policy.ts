@@ -13,6 +13,8 @@ export interface UploadPolicy {
   readonly linuxWheels: boolean;
   /** Filenames that are spelt otherwise than the specifications demand today (PEP 625). */
   readonly legacyFilenames: boolean;
+  /** Malformed URLs, licences, summaries: only of what is taken as it is, no setting. */
+  readonly malformedTexts?: boolean;
   /** Classifiers that were withdrawn, and those that begin with `Private ::`. */
   readonly deprecatedClassifiers: boolean;
   /** Classifiers that are not in PyPI's list, as this program knows it: mostly misspelt ones. */
@@ -74,6 +76,7 @@ export const PUBLIC_UPLOAD_POLICY: UploadPolicy = {
 export const AS_IS_UPLOAD_POLICY: UploadPolicy = {
   ...PRIVATE_UPLOAD_POLICY,
   lookAlikeNames: true,
+  malformedTexts: true,
 };
 
 /** The limits of a public index: PyPI's. A private one has none unless it is told. */
