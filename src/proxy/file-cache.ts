@@ -1,27 +1,45 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFile,
+  readFileSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import {
   chmod,
   copyFile,
-  link,
   mkdir,
   open,
   readdir,
   rename,
   stat,
   unlink,
-  utimes,
   writeFile,
   type FileHandle,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 
 const DEFAULT_MAX_TOTAL_LENGTH = 4 * 2 ** 30;
+/** Bytes. */
+const SMALL_FILE = 65_536;
 
 /**
  * Bytes that were verified once, named by their sha256, kept from one process to the next and shared by all that run at the same time:
  * folders of mode 0700, files of 0600. Nothing in it is believed: every read is hashed again, and what does not match is removed.
  * What was used longest ago goes when it becomes too much; whoever reads it meanwhile keeps it.
+ *
+ * Calls that the file system answers from memory, and those for small files, are synchronous: they take microseconds, and ten times as
+ * long by way of other threads.
  */
 export class FileCache {
   readonly #folder: string;
@@ -48,13 +66,13 @@ export class FileCache {
   /** Puts the file with this hash to `path`, where nothing may be; false when the cache does not have it. */
   async take(sha256: string, length: number, path: string): Promise<boolean> {
     const kept = this.#pathOf(sha256);
+    if (!existsSync(kept)) return false;
     try {
       await linkOrCopy(kept, path);
     } catch {
       return false;
     }
-    const now = new Date();
-    await utimes(kept, now, now).catch(() => undefined);
+    touch(kept);
     if (await hasContent(path, sha256, length)) return true;
     await unlink(path).catch(() => undefined);
     await unlink(kept).catch(() => undefined);
@@ -64,9 +82,9 @@ export class FileCache {
   /** Keeps a verified file. That it cannot be kept, say on a full disk, is no matter. */
   async keep(sha256: string, path: string): Promise<void> {
     await this.#add(sha256, async (draft, kept) => {
-      const { size } = await stat(path);
+      const { size } = statSync(path);
       try {
-        await link(path, kept);
+        linkSync(path, kept);
       } catch (error) {
         if (codeOf(error) === 'EEXIST') return 0;
         // A copy, unlike a second name, is not there at once and whole.
@@ -82,8 +100,7 @@ export class FileCache {
     const path = this.#pathOf(sha256);
     const bytes = await readRegular(path, maxLength);
     if (bytes === undefined) return undefined;
-    const now = new Date();
-    await utimes(path, now, now).catch(() => undefined);
+    touch(path);
     if (createHash('sha256').update(bytes).digest('hex') === sha256) return bytes;
     await unlink(path).catch(() => undefined);
     return undefined;
@@ -91,20 +108,26 @@ export class FileCache {
 
   /** Keeps verified bytes; they are written while the caller goes on. */
   write(sha256: string, bytes: Uint8Array): void {
-    const work = this.#add(sha256, async (draft, kept) => {
-      await writeFile(draft, bytes, { flag: 'wx', mode: 0o600 });
-      await rename(draft, kept);
-      return bytes.length;
-    });
-    this.#later(work);
+    const write = async (): Promise<void> => {
+      await new Promise(setImmediate);
+      await this.#add(sha256, async (draft, kept) => {
+        const options = { flag: 'wx', mode: 0o600 };
+        if (bytes.length > SMALL_FILE) await writeFile(draft, bytes, options);
+        else writeFileSync(draft, bytes, options);
+        renameSync(draft, kept);
+        return bytes.length;
+      });
+    };
+    this.#later(write());
   }
 
   /** Writes down that something was verified under this name, so that its absence can be explained later. */
   remember(name: string): void {
     const path = this.#noteOf(name);
     const note = async (): Promise<void> => {
-      await this.#make(dirname(path));
-      await writeFile(path, '', { mode: 0o600 });
+      await new Promise(setImmediate);
+      this.#make(dirname(path));
+      writeFileSync(path, '', { mode: 0o600 });
     };
     this.#later(note());
   }
@@ -151,7 +174,7 @@ export class FileCache {
     const path = this.#pathOf(sha256);
     const draft = join(this.#folder, `.draft-${randomUUID()}`);
     try {
-      await this.#make(dirname(path));
+      this.#make(dirname(path));
       this.#added += await write(draft, path);
     } catch {
       // The folder may have been taken away.
@@ -175,9 +198,9 @@ export class FileCache {
   }
 
   /** Once for each folder: most of what is kept is small, and each look at the disk counts. */
-  async #make(folder: string): Promise<void> {
+  #make(folder: string): void {
     if (this.#made.has(folder)) return;
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#made.add(folder);
   }
 
@@ -194,6 +217,10 @@ export class FileCache {
 
 /** Whether a path is a regular file (no symbolic link) of this length and hash. */
 export async function hasContent(path: string, sha256: string, length: number): Promise<boolean> {
+  if (length <= SMALL_FILE) {
+    const bytes = await readRegular(path, length);
+    return bytes?.length === length && createHash('sha256').update(bytes).digest('hex') === sha256;
+  }
   const file = await openRegular(path);
   if (file === undefined) return false;
   try {
@@ -207,21 +234,44 @@ export async function hasContent(path: string, sha256: string, length: number): 
 }
 
 async function readRegular(path: string, maxLength: number): Promise<Uint8Array | undefined> {
-  const file = await openRegular(path);
+  if (!existsSync(path)) return undefined;
+  const file = openIfPossible(path);
   if (file === undefined) return undefined;
   try {
-    return (await file.stat()).size > maxLength ? undefined : await file.readFile();
+    const status = fstatSync(file);
+    if (!status.isFile() || status.size > maxLength) return undefined;
+    return status.size > SMALL_FILE ? await promisify(readFile)(file) : readFileSync(file);
   } finally {
-    await file.close();
+    closeSync(file);
+  }
+}
+
+/** Opening a pipe would wait for its other end. */
+const READING = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+function openIfPossible(path: string): number | undefined {
+  try {
+    return openSync(path, READING);
+  } catch {
+    return undefined;
   }
 }
 
 async function openRegular(path: string): Promise<FileHandle | undefined> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = await open(path, flags).catch(() => undefined);
+  const file = await open(path, READING).catch(() => undefined);
   if (file === undefined || (await file.stat()).isFile()) return file;
   await file.close();
   return undefined;
+}
+
+/** Notes that a file was used. */
+function touch(path: string): void {
+  const now = new Date();
+  try {
+    utimesSync(path, now, now);
+  } catch {
+    // Somebody removed it.
+  }
 }
 
 function codeOf(error: unknown): string | undefined {
@@ -231,7 +281,7 @@ function codeOf(error: unknown): string | undefined {
 /** A second name for the same bytes, or where there are none a copy. */
 async function linkOrCopy(from: string, to: string): Promise<void> {
   try {
-    await link(from, to);
+    linkSync(from, to);
   } catch (error) {
     const code = codeOf(error);
     if (code === 'ENOENT' || code === 'EEXIST') throw error;

@@ -1,4 +1,5 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { parseByteRange } from './byte-range.ts';
@@ -79,25 +80,15 @@ export async function sendFile(
   };
   const status = range === undefined ? 200 : 206;
   if (request.method === 'HEAD') return void response.writeHead(status, all).end();
-  const file = await open(await openPath());
-  response.writeHead(status, all);
-  if (end < start) {
-    await file.close();
-    return void response.end();
-  }
+  const path = await openPath();
   if (length <= SMALL_FILE) {
-    return void response.end((await readAll(file)).subarray(start, end + 1));
+    const bytes = readFileSync(path);
+    return void response.writeHead(status, all).end(bytes.subarray(start, end + 1));
   }
+  const file = await open(path);
+  response.writeHead(status, all);
   // The stream closes the file, also when the client leaves early.
   await pipeline(file.createReadStream({ start, end }), response);
-}
-
-async function readAll(file: FileHandle): Promise<Buffer> {
-  try {
-    return await file.readFile();
-  } finally {
-    await file.close();
-  }
 }
 
 function wantedRange(request: IncomingMessage, content: Content): ReturnType<typeof parseByteRange> {

@@ -57,6 +57,7 @@ export class DirectConnections implements Connections {
     signal: AbortSignal | undefined,
   ): Promise<Answer> {
     for (let attempt = 1; ; attempt += 1) {
+      signal?.throwIfAborted();
       if (this.#isClosed)
         throw downloadFailed('CONNECTION_FAILED', address.href, 'all connections were closed');
       const request = this.#send(address, headers, signal);
@@ -86,14 +87,14 @@ export class DirectConnections implements Connections {
       port,
       path: pathname + search,
       headers,
-      ...(signal === undefined ? {} : { signal }),
     };
-    if (protocol === 'http:') {
-      this.#agent ??= new Agent(SETTINGS);
-      return requestHttp({ ...options, agent: this.#agent }).end();
-    }
-    this.#secureAgent ??= this.#openSecureAgent();
-    return requestHttps({ ...options, agent: this.#secureAgent }).end();
+    const request =
+      protocol === 'http:'
+        ? requestHttp({ ...options, agent: (this.#agent ??= new Agent(SETTINGS)) })
+        : requestHttps({ ...options, agent: (this.#secureAgent ??= this.#openSecureAgent()) });
+    // What Node.js does for a signal that it is given costs as much as half the request.
+    signal?.addEventListener('abort', () => request.destroy(signal.reason as Error), { once: true });
+    return request.end();
   }
 
   #openSecureAgent(): SecureAgent {

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { createGunzip, gunzipSync } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { DEFAULT_DOWNLOAD_LIMITS } from './config.ts';
@@ -29,7 +30,7 @@ const MAX_REDIRECTS = 5;
 /** Bytes of an answer that is read to its end although nobody wants it, so that its connection can be used again. */
 const SHORT = 16_384;
 /** Bytes of a compressed answer, and of what it may become, for which a stream costs more than to wait for its end. */
-const SMALL = 65_536;
+const SMALL = 32_768;
 const SMALL_DECODED = 4 * 2 ** 20;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
@@ -163,6 +164,10 @@ async function* decoded(
   const encoding = response.headers['content-encoding'] ?? 'identity';
   // Some servers label a stored .tar.gz with "Content-Encoding: gzip": what was not asked for is not undone.
   if (encoding === 'identity' || options.compressible !== true) {
+    if (declared > 0 && declared <= SMALL) {
+      yield await wholeOf(response.body);
+      return;
+    }
     yield* response.body as AsyncIterable<Uint8Array>;
     return;
   }
@@ -183,13 +188,25 @@ async function* decoded(
 }
 
 async function decodedWhole(url: string, { body }: Answer, { maxLength }: FetchOptions): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk as Uint8Array);
+  const bytes = await wholeOf(body);
   try {
-    return gunzipSync(Buffer.concat(chunks), { maxOutputLength: Math.max(1, maxLength) });
+    return gunzipSync(bytes, { maxOutputLength: Math.max(1, maxLength) });
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? tooLong(url, maxLength) : error;
   }
+}
+
+/** For a short body: an iteration costs more. */
+function wholeOf(body: Readable): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    if (body.errored !== null) reject(body.errored);
+    body
+      .on('data', (chunk: Uint8Array) => chunks.push(chunk))
+      .once('end', () => resolve(Buffer.concat(chunks)))
+      .once('error', reject)
+      .once('close', () => reject(new Error('The body ended before its end.')));
+  });
 }
 
 /** An answer that nobody reads. */
