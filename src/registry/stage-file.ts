@@ -23,6 +23,7 @@ import { requireFreeFilename } from './filename-rules.ts';
 import { settingsOf } from './index-settings.ts';
 import { fileColumns, inspectUpload, type InspectedUpload } from './inspect-upload.ts';
 import { actorOf, type Principal } from './principal.ts';
+import { lockProject } from './project-lock.ts';
 import { provenanceUrl } from './provenance.ts';
 import { checkUpload, type CheckedUpload } from './upload-checks.ts';
 import {
@@ -86,12 +87,11 @@ async function stageFile(
   const waitingBytes = known === undefined ? 0 : (await stagedSize(db, known.id)).bytes;
   const inspected = await inspectUpload(context, principal, upload, known, { waitingBytes });
   const stored = { project: filename.project, filename: filename.filename, sha256: content.sha256 };
-  await new StagedObjects(store, new ServedTree(index.name)).keep(
-    stored,
-    content.temporary,
-    inspected.archive.metadata,
-  );
-  return writeTransaction(db, (tx) => record(tx, { context, principal, inspected }));
+  const objects = new StagedObjects(store, new ServedTree(index.name));
+  return lockProject(context, filename.project, async () => {
+    await objects.keep(stored, content.temporary, inspected.archive.metadata);
+    return writeTransaction(db, (tx) => record(tx, { context, principal, inspected }));
+  });
 }
 
 interface Staging {

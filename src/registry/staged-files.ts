@@ -9,6 +9,7 @@ import type { OpenObject } from '../storage/object-store.ts';
 import { authorize } from './authorize.ts';
 import { actorOf, type Principal } from './principal.ts';
 import { notFound } from './project-change.ts';
+import { lockProject } from './project-lock.ts';
 import type { TransactionContext } from './transaction.ts';
 
 /** The staged files of a project, in the order in which they came. */
@@ -42,23 +43,22 @@ export async function discardStagedFile(
   filename: string,
 ): Promise<void> {
   const { db, index, store, clock } = context;
-  const { id, sha256 } = await requireStaged(context, project, filename);
-  await writeTransaction(db, async (tx) => {
-    await authorize(tx, principal, 'upload', { index, project });
-    await deleteStagedFiles(tx, [id]);
-    await appendAudit(tx, {
-      indexId: index.id,
-      at: clock(),
-      actor: actorOf(principal),
-      action: 'file.unstage',
-      subject: filename,
-      detail: { project: project.name, sha256 },
+  await lockProject(context, project.name, async () => {
+    const { id, sha256 } = await requireStaged(context, project, filename);
+    await writeTransaction(db, async (tx) => {
+      await authorize(tx, principal, 'upload', { index, project });
+      await deleteStagedFiles(tx, [id]);
+      await appendAudit(tx, {
+        indexId: index.id,
+        at: clock(),
+        actor: actorOf(principal),
+        action: 'file.unstage',
+        subject: filename,
+        detail: { project: project.name, sha256 },
+      });
     });
-  });
-  await new StagedObjects(store, new ServedTree(index.name)).remove({
-    project: project.name,
-    filename,
-    sha256,
+    const objects = new StagedObjects(store, new ServedTree(index.name));
+    await objects.remove({ project: project.name, filename, sha256 });
   });
 }
 

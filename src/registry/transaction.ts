@@ -10,11 +10,11 @@ import { packagePath } from '../pypi/layout.ts';
 import { ServedTree } from '../repository/served-tree.ts';
 import { StagedObjects, type StoredFile } from '../repository/staged-objects.ts';
 import { StorageError } from '../storage/errors.ts';
-import { KeyLocks } from '../storage/key-locks.ts';
 import { authorize } from './authorize.ts';
 import type { RegistryContext } from './context.ts';
 import { RegistryError } from './errors.ts';
 import type { Principal } from './principal.ts';
+import { lockProject } from './project-lock.ts';
 import { recordTransaction } from './transaction-rows.ts';
 import { goalOf, readStanding, standingTag, type TransactionGoal } from './transaction-state.ts';
 
@@ -40,9 +40,6 @@ export interface TransactionOptions {
   readonly proposedAt?: Date;
 }
 
-/** Transactions of one project one after the other: the second finds what the first made, before it serves a byte. */
-const ONE_AT_A_TIME = new KeyLocks();
-
 /**
  * Applies what the owners of a project signed (PEP 480): staged files become public, the page changes, whole or not at all. Every check is made
  * before anything is stored; the same transaction again gives the same answer.
@@ -58,9 +55,8 @@ export async function takeTransaction(
 ): Promise<AppliedTransaction | PartialTransaction> {
   requirePerson(principal);
   const transaction = parseTransaction(project.name, value);
-  return ONE_AT_A_TIME.exclusively(`${context.index.id}/${project.name}`, () =>
-    take(context, principal, project, transaction, options),
-  );
+  // The second one finds what the first made, before it serves a byte.
+  return lockProject(context, project.name, () => take(context, principal, project, transaction, options));
 }
 
 /** What CI uploads waits for its owners: a workflow that was broken into publishes nothing. @throws RegistryError NOT_PERMITTED */

@@ -5,6 +5,7 @@ import { insertProvenance } from '../db/provenances.ts';
 import { setProjectRole } from '../db/members.ts';
 import { ensureProject, ensureRelease, findProject } from '../db/projects.ts';
 import type { Executor, FileRow, ProjectRow } from '../db/schema.ts';
+import { findStagedFile } from '../db/staged-files.ts';
 import { writeTransaction } from '../db/transactions.ts';
 import { quote } from '../pypi/errors.ts';
 import { metadataSidecarPath, packagePath } from '../pypi/layout.ts';
@@ -21,6 +22,7 @@ import { earlier, fileColumns, inspectUpload, type InspectedUpload } from './ins
 import { offeredMetadata } from './offered-metadata.ts';
 import { settingsForProject, settingsOf } from './index-settings.ts';
 import { checkNewName, checkQuota, checkReleaseWindow } from './policy-checks.ts';
+import { lockProject } from './project-lock.ts';
 import { provenanceUrl } from './provenance.ts';
 import type { UploadPolicy } from './upload-policy.ts';
 import type { UploadedContent } from './uploaded-content.ts';
@@ -65,8 +67,13 @@ export async function uploadFile(
   requireOpen(known, project);
   if (known !== undefined) await requireUnclaimed(context.db, known);
   const inspected = await inspectUpload(context, principal, upload, known, origin);
-  await storeObjects(context, upload, inspected.archive.metadata);
-  return writeTransaction(context.db, (tx) => record(tx, { context, principal, origin }, inspected));
+  const store = async () => {
+    await storeObjects(context, upload, inspected.archive.metadata);
+    return writeTransaction(context.db, (tx) => record(tx, { context, principal, origin }, inspected));
+  };
+  // A first claim that lists this file and fails would take its objects back.
+  const staged = await findStagedFile(context.db, context.index.id, upload.filename.filename);
+  return staged === undefined ? store() : lockProject(context, project, store);
 }
 
 /** @throws RegistryError NOT_AUTHENTICATED, NOT_PERMITTED */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Developer, type Release } from '../../test/support/developer.ts';
 import { newSigner } from '../../test/support/index-fixture.ts';
 import { ServerFixture, type Answer } from '../../test/support/server-fixture.ts';
@@ -29,6 +29,7 @@ beforeAll(async () => {
   );
 });
 afterAll(() => server.close());
+afterEach(() => vi.restoreAllMocks());
 
 function ownersOf(signers: readonly Signer[], threshold = 1): Owners {
   return { keys: signers.map(({ key }) => key), threshold };
@@ -43,6 +44,11 @@ async function claimed(name: string, signers: readonly Signer[] = [alice], more:
   const answer = await owner.publish(name, { files: [file], owners: ownersOf(signers), signers, ...more });
   expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('"published"')]);
   return file;
+}
+
+/** Lets everything else go on for so many turns of the event loop, or until it `isDone`. */
+async function turns(isDone: () => boolean, most: number): Promise<void> {
+  for (let turn = 0; turn < most && !isDone(); turn++) await new Promise(setImmediate);
 }
 
 async function staged(name: string, version: string): Promise<Distribution> {
@@ -144,6 +150,26 @@ describe('staging', () => {
     expect((await owner.stage(second)).status).toBe(202);
   });
 
+  it('of a file that is thrown away in the same moment leaves it whole or not at all', async () => {
+    const file = sdist('moment');
+    await owner.stage(file);
+    let thrown: Promise<Answer> | undefined;
+    let isThrown = false;
+    const put = server.store.put.bind(server.store);
+    vi.spyOn(server.store, 'put').mockImplementationOnce(async (key, bytes) => {
+      await put(key, bytes);
+      // The bytes are there, the row is not yet: as much of the other request happens now as can.
+      await turns(() => false, 5000);
+      thrown = owner.api('DELETE', `moment/staged/${file.filename}`).finally(() => (isThrown = true));
+      await turns(() => isThrown, 50_000);
+    });
+    expect((await owner.stage(file)).status).toBe(202);
+    expect((await thrown)?.status).toBe(204);
+    const { files } = JSON.parse((await owner.api('GET', 'moment/staged')).text) as { files: object[] };
+    const bytes = await owner.api('GET', `moment/staged/${file.filename}`);
+    expect([files.length, bytes.status]).toEqual(files.length === 0 ? [0, 404] : [1, 200]);
+  });
+
   it('is refused for what CI uploads until an owner switches it on, and says how', async () => {
     await claimed('legacy');
     const next = sdist('legacy', '2.0');
@@ -182,6 +208,39 @@ describe('staging', () => {
         detail: expect.stringContaining('Trusted publishing stages') as string,
       });
     expect(await everything()).toEqual(before);
+  });
+});
+
+describe('an upload beside a first claim of the same file', () => {
+  it('keeps its bytes when the claim fails and takes back what it had stored', async () => {
+    await server.upload(sdist('beside', '1.0'));
+    const [uploaded, other] = [await staged('beside', '2.0'), await staged('beside', '3.0')];
+    let upload: Promise<Answer> | undefined;
+    let isStored = false;
+    let hasFailed = false;
+    const { store } = server;
+    const [create, copy] = [store.create.bind(store), store.copy.bind(store)];
+    vi.spyOn(store, 'create').mockImplementation(async (key, bytes) => {
+      const outcome = await create(key, bytes);
+      // The upload has stored its objects, and its row is not there yet.
+      if (key.includes(uploaded.filename)) {
+        isStored = true;
+        await turns(() => hasFailed, 20_000);
+      }
+      return outcome;
+    });
+    vi.spyOn(store, 'copy').mockImplementation(async (from, to) => {
+      if (!to.includes(other.filename)) return copy(from, to);
+      upload = server.upload(uploaded);
+      await turns(() => isStored, 50_000);
+      throw new Error('the disk is full');
+    });
+    const release = { files: [uploaded, other], owners: ownersOf([alice]), signers: [alice] };
+    expect((await owner.publish('beside', release)).status).toBe(500);
+    hasFailed = true;
+    expect((await upload)?.status).toBe(200);
+    const { body } = await server.get(`/packages/beside/${uploaded.filename}`);
+    expect(body.equals(uploaded.bytes)).toBe(true);
   });
 });
 
