@@ -7,13 +7,17 @@ const DEEPEST = 32;
 
 /**
  * Reads a JSON body of at most `maxSize` bytes. What browsers can send without asking (forms, plain text) is refused by its
- * content type.
+ * content type; with `anyType` it is not, for what no browser adds credentials to.
  *
  * @throws ProblemError
  */
-export async function readJsonBody(request: IncomingMessage, maxSize: number): Promise<unknown> {
+export async function readJsonBody(
+  request: IncomingMessage,
+  maxSize: number,
+  { anyType = false } = {},
+): Promise<unknown> {
   const type = request.headers['content-type'] ?? '';
-  if (!/^application\/(?:[a-z.+-]+\+)?json\s*(?:;|$)/i.test(type)) {
+  if (!anyType && !/^application\/(?:[a-z.+-]+\+)?json\s*(?:;|$)/i.test(type)) {
     throw refusal(415, 'The body must be JSON: send Content-Type: application/json.');
   }
   if (request.headers['content-encoding'] !== undefined) {
