@@ -1,13 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ownersFor, signProject, targetOf } from '../../test/support/claimed-fixture.ts';
-import { equivocations, FaultPlan, faultStore } from '../../test/support/fault-store.ts';
+import { dieAtEachStep } from '../../test/support/dying-index.ts';
 import { IndexFixture, newSigner, sha256 } from '../../test/support/index-fixture.ts';
 import { StoreClient } from '../../test/support/store-client.ts';
 import { deleteClaim, findClaim } from '../db/claims.ts';
 import { appendJournal, journalState } from '../db/journal.ts';
 import { findProject } from '../db/projects.ts';
 import { currentRoles } from '../db/roles.ts';
-import { MemoryStore } from '../storage/memory-store.ts';
 import { fsck } from './fsck.ts';
 import type { Publisher } from './publisher.ts';
 
@@ -27,10 +26,11 @@ async function begin(options: Parameters<typeof IndexFixture.open>[0] = {}): Pro
   client = await StoreClient.pin(fixture);
 }
 beforeEach(() => begin());
-afterEach(async () => {
+const end = async () => {
   await publisher.close();
   await fixture.close();
-});
+};
+afterEach(end);
 
 const claim = async (name = 'flask', signing: Partial<Parameters<typeof signProject>[2]> = {}) => {
   const id = await signProject(fixture, name, { owners: [owner], ...signing });
@@ -209,27 +209,24 @@ describe('recently-claimed', () => {
 
 describe('a publisher that dies at any step of a claim', () => {
   it('goes on: the project is wholly in the bins or wholly claimed, and no version has two contents', async () => {
-    let crashes = 0;
-    for (let k = 1; ; k += 2) {
-      const plan = new FaultPlan();
-      await publisher.close();
-      await fixture.close();
-      await begin({ store: faultStore(new MemoryStore(), plan), beforeCommit: plan.beforeCommit });
-      const id = await signProject(fixture, 'flask', { owners: [owner] });
-      plan.arm(k, k % 4 === 1 ? 'before' : 'after');
-      await publisher.publishOnce().catch(() => undefined);
-      const struck = plan.disarm();
-      expect(await client.read('packages/flask/flask-1.0.tar.gz')).toBe('flask 1.0');
-      publisher = await fixture.startedPublisher();
-      await publisher.publishOnce();
-      expect(await journalState(fixture.db, id), `died at ${k}`).toBe('published');
-      expect((await rows()).get('project-flask')).toBe(1);
-      expect(await client.read('packages/flask/flask-1.0.tar.gz')).toBe('flask 1.0');
-      await clean();
-      expect(equivocations(plan)).toEqual([]);
-      if (!struck) break;
-      crashes += 1;
-    }
+    let id = 0;
+    const crashes = await dieAtEachStep({
+      begin: async (options) => {
+        await end();
+        await begin(options);
+        id = await signProject(fixture, 'flask', { owners: [owner] });
+      },
+      act: () => publisher.publishOnce(),
+      goOn: async (k) => {
+        expect(await client.read('packages/flask/flask-1.0.tar.gz')).toBe('flask 1.0');
+        publisher = await fixture.startedPublisher();
+        await publisher.publishOnce();
+        expect(await journalState(fixture.db, id), `died at ${k}`).toBe('published');
+        expect((await rows()).get('project-flask')).toBe(1);
+        expect(await client.read('packages/flask/flask-1.0.tar.gz')).toBe('flask 1.0');
+        await clean();
+      },
+    });
     expect(crashes).toBeGreaterThan(5);
   });
 });

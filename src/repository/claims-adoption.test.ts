@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ownersFor, signProject, submitClaimed } from '../../test/support/claimed-fixture.ts';
-import { equivocations, FaultPlan, faultStore } from '../../test/support/fault-store.ts';
+import { dieAtEachStep } from '../../test/support/dying-index.ts';
 import { IndexFixture, newSigner } from '../../test/support/index-fixture.ts';
 import { StoreClient } from '../../test/support/store-client.ts';
 import { claimListRole, claimLists, type ClaimedProject } from '../claims/claim-lists.ts';
@@ -8,7 +8,6 @@ import { findClaim } from '../db/claims.ts';
 import { findOfflineBundle } from '../db/offline-bundles.ts';
 import { findProject } from '../db/projects.ts';
 import { findRole } from '../db/roles.ts';
-import { MemoryStore } from '../storage/memory-store.ts';
 import { Metadata, signMetadata } from '../tuf/metadata.ts';
 import { fsck } from './fsck.ts';
 import { GarbageCollection } from './garbage-collection.ts';
@@ -34,10 +33,11 @@ async function begin(options: Parameters<typeof IndexFixture.open>[0] = {}): Pro
   expect(await client.read(FILE)).toBe('flask 1.0');
 }
 beforeEach(() => begin());
-afterEach(async () => {
+const end = async () => {
   await publisher.close();
   await fixture.close();
-});
+};
+afterEach(end);
 
 /** The claimed list that the administrators sign, as a bundle that waits. */
 const submit = (projects: readonly ClaimedProject[], change?: Parameters<typeof submitClaimed>[3]) =>
@@ -224,27 +224,24 @@ describe('a claimed list that the administrators signed', () => {
   });
 
   it('is adopted wholly or not at all when the publisher dies at any step', async () => {
-    let crashes = 0;
-    for (let k = 1; ; k += 2) {
-      const plan = new FaultPlan();
-      await publisher.close();
-      await fixture.close();
-      await begin({ store: faultStore(new MemoryStore(), plan), beforeCommit: plan.beforeCommit });
-      const event = await submit([flask]);
-      plan.arm(k, k % 4 === 1 ? 'before' : 'after');
-      await publisher.publishOnce().catch(() => undefined);
-      const struck = plan.disarm();
-      expect(await client.read(FILE)).toBe('flask 1.0');
-      publisher = await fixture.startedPublisher();
-      await publishAll();
-      expect((await bundle(event))?.state, `died at ${k}`).toBe('published');
-      expect((await claimRow('flask'))?.state, `died at ${k}`).toBe('claimed');
-      expect(await client.read(FILE)).toBe('flask 1.0');
-      expect((await fsck(fixture)).findings).toEqual([]);
-      expect(equivocations(plan)).toEqual([]);
-      if (!struck) break;
-      crashes += 1;
-    }
+    let event = '';
+    const crashes = await dieAtEachStep({
+      begin: async (options) => {
+        await end();
+        await begin(options);
+        event = await submit([flask]);
+      },
+      act: () => publisher.publishOnce(),
+      goOn: async (k) => {
+        expect(await client.read(FILE)).toBe('flask 1.0');
+        publisher = await fixture.startedPublisher();
+        await publishAll();
+        expect((await bundle(event))?.state, `died at ${k}`).toBe('published');
+        expect((await claimRow('flask'))?.state, `died at ${k}`).toBe('claimed');
+        expect(await client.read(FILE)).toBe('flask 1.0');
+        expect((await fsck(fixture)).findings).toEqual([]);
+      },
+    });
     expect(crashes).toBeGreaterThan(4);
   });
 });
