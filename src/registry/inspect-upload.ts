@@ -58,10 +58,9 @@ export async function inspectUpload(
   checkMetadataPolicy(upload, archive.coreMetadata, policy);
   checkScriptPolicy(upload, archive.scripts, policy);
   const provenance = await verifiedProvenance(context, principal, upload);
-  if (known !== undefined) {
-    const now = earlier(uploadedAt, context.clock());
-    await requireRoom(db, known, upload, { policy, limits, now, waitingBytes });
-  }
+  const now = earlier(uploadedAt, context.clock());
+  const project = known ?? { id: NO_ROW, name: upload.filename.project, index_id: index.id };
+  await requireRoom(db, project, upload, { policy, limits, now, waitingBytes });
   return { upload, archive, provenance };
 }
 
@@ -112,6 +111,9 @@ async function verifiedProvenance(
   return provenanceOf(context, principal, form.attestations, { project, filename, sha256 });
 }
 
+/** Of a project or a release that the upload would make. */
+const NO_ROW = 0;
+
 interface Room {
   readonly policy: UploadPolicy;
   readonly limits: Limits;
@@ -122,7 +124,7 @@ interface Room {
 /** What would be refused when it is recorded is not stored first: a full project would fill the disk all the same. @throws RegistryError QUOTA_EXCEEDED, AGAINST_POLICY */
 async function requireRoom(
   db: Executor,
-  project: ProjectRow,
+  project: Pick<ProjectRow, 'id' | 'name' | 'index_id'>,
   { filename, content }: CheckedUpload,
   { policy, limits, now, waitingBytes }: Room,
 ): Promise<void> {
@@ -134,5 +136,5 @@ async function requireRoom(
     .where('version', '=', version)
     .executeTakeFirst();
   if (row !== undefined) await checkReleaseWindow(db, row.id, filename, policy, now);
-  await checkQuota(db, project, row ?? { id: 0, version }, content.length + waitingBytes, limits);
+  await checkQuota(db, project, row ?? { id: NO_ROW, version }, content.length + waitingBytes, limits);
 }

@@ -301,6 +301,25 @@ describe('upload policies', () => {
     expect(keys.some((key) => key.includes('brim-1'))).toBe(true);
   });
 
+  it('are asked of the first file of a project too, before it is stored', async () => {
+    for (const limits of [{ maxProjectBytes: 100 }, { maxIndexBytes: 100 }]) {
+      await settings({ limits });
+      const refused = await server.upload(makeSdist({ name: 'newcomer', version: '1.0' }));
+      expect([refused.status, refused.reason]).toEqual([400, expect.stringMatching(/^There is no room/)]);
+    }
+    const { keys, temporary } = await server.leftovers();
+    expect([keys.filter((key) => key.includes('newcomer')), temporary]).toEqual([[], []]);
+    expect((await server.get('/simple/newcomer/')).status).toBe(404);
+  });
+
+  it('leave room for one of two uploads at once', async () => {
+    await uploaded('crowded');
+    await settings({ limits: { maxProjectFiles: 2 } });
+    const files = ['2.0', '3.0', '4.0'].map((version) => makeSdist({ name: 'crowded', version }));
+    const answers = await Promise.all(files.map((file) => server.upload(file)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 400, 400]);
+  });
+
   it('of a public index are those of PyPI', async () => {
     await settings({ kind: 'public' });
     expect((await server.upload(makeSdist({ name: 'pub', version: '1.0+local' }))).reason).toMatch(

@@ -456,7 +456,7 @@ describe('the page at /', () => {
     expect(text).toMatch(/rind trust add https:\/\/rind\.test\/python\/ --fingerprint [0-9a-f]{64}/);
     expect(text).toContain('twine upload --repository-url https://rind.test/python/legacy/');
     expect(text).toContain('uv publish --publish-url https://rind.test/python/legacy/');
-    for (const tool of ['rind pip install', 'rind run -- uv', 'rind proxy --port', 'rind run -- pdm']) {
+    for (const tool of ['rind pip install', 'rind run -- uv', 'rind poetry install', 'rind run -- pdm']) {
       expect(text).toContain(tool);
     }
     expect(text).toContain('<dt>Bins</dt><dd>256</dd>');

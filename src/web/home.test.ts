@@ -27,8 +27,8 @@ describe('the page at /', () => {
       `rind trust add https://rind.test/python/ --fingerprint ${'ab'.repeat(32)}`,
       'rind pip install PACKAGE',
       'rind run -- uv pip install PACKAGE',
-      'rind proxy --port 8459',
-      'poetry source add --priority=primary rind http://127.0.0.1:8459/…/simple/',
+      'poetry source add --priority=primary rind https://rind.test/python/simple/',
+      'rind poetry install',
       'rind run -- pdm install',
     ]) {
       expect(html).toContain(line);

@@ -46,12 +46,8 @@ export function installSteps(values: SetupValues): readonly SetupStep[] {
     { tool: 'uv', purpose: 'any uv command', lines: [`${rind} run -- uv pip install PACKAGE`] },
     {
       tool: 'poetry',
-      purpose: 'the first line goes on running and prints the URL for the second, once per project',
-      lines: [
-        `${rind} proxy --port 8459`,
-        'poetry source add --priority=primary rind http://127.0.0.1:8459/…/simple/',
-        'poetry install',
-      ],
+      purpose: 'the first line once per project',
+      lines: [`poetry source add --priority=primary rind ${url}simple/`, `${rind} poetry install`],
     },
     { tool: 'pdm', purpose: 'any pdm command', lines: [`${rind} run -- pdm install`] },
   ];
