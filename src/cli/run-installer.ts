@@ -139,15 +139,18 @@ const UV_PROJECT_COMMANDS = new Set(['add', 'remove', 'lock', 'sync', 'run', 'ex
 
 /**
  * The settings of the project uv works on, or undefined when it works on none: then it reads no configuration. Of a command
- * that may or may not start uv (make, tox) only a warning can be said.
+ * that may or may not start uv (make, tox) only a warning can be said, unless all of it would go around the run.
  */
 async function uvSettingsOf({ tool, args }: InstallerCommand): Promise<UvSettings | undefined> {
   const isProject = tool === 'uv' && args[0] !== 'pip' && args.some((arg) => UV_PROJECT_COMMANDS.has(arg));
   if (!isProject && tool !== 'other') return undefined;
-  const settings = await readUvSettings(
-    isProject ? uvFolder(args, process.cwd()) : process.cwd(),
-    process.env,
-  );
+  const folder = uvFolder(isProject ? args : [], process.cwd(), process.env);
+  const settings = await readUvSettings(folder, process.env);
+  const [proxy] = settings.proxies;
+  if (proxy !== undefined) {
+    const message = `${proxy.path} sets ${proxy.setting}, which uv takes before the proxy of this run: nothing of it would be verified.`;
+    throw new CliError('usage', message, ['take it out, and set HTTPS_PROXY, which rind honours']);
+  }
   const [local] = settings.localSources;
   if (local === undefined) return settings;
   const message = `${local.path} names ${local.source}, which is on this machine and which nobody signed.`;

@@ -9,7 +9,12 @@ export interface UvSettings {
   readonly defaultIndex: string | undefined;
   /** Folders and files on this machine that are named as sources of built packages, which nobody signed; with the file that names them. */
   readonly localSources: readonly { readonly path: string; readonly source: string }[];
+  /** Settings by which uv chooses its proxy by itself, whatever the environment says; with the file. */
+  readonly proxies: readonly { readonly path: string; readonly setting: string }[];
 }
+
+/** uv takes these before HTTPS_PROXY and before its own variables. */
+export const UV_PROXY_SETTINGS = ['http-proxy', 'https-proxy', 'no-proxy'] as const;
 
 type Table = { readonly [name: string]: unknown };
 
@@ -26,17 +31,24 @@ export async function readUvSettings(folder: string, environment: NodeJS.Process
   return {
     defaultIndex: found.map(({ defaultIndex }) => defaultIndex).find((url) => url !== undefined),
     localSources: found.flatMap(({ localSources }) => localSources),
+    proxies: found.flatMap(({ proxies }) => proxies),
   };
 }
 
-/** The folder uv works in: `--project`, `--directory`, or this one. */
-export function uvFolder(args: readonly string[], cwd: string): string {
+/** The folder uv works in: `--project` or UV_PROJECT below `--directory` or UV_WORKING_DIR, or this one. */
+export function uvFolder(args: readonly string[], cwd: string, environment: NodeJS.ProcessEnv): string {
+  const directory = optionOf('--directory', args) ?? environment['UV_WORKING_DIR'] ?? '';
+  const project = optionOf('--project', args) ?? environment['UV_PROJECT'] ?? '';
+  return resolve(cwd, directory, project);
+}
+
+function optionOf(name: string, args: readonly string[]): string | undefined {
   for (const [position, arg] of args.entries()) {
-    if (arg === '--') break;
-    const match = /^--(?:project|directory)(?:=(.*))?$/.exec(arg);
-    if (match !== null) return resolve(cwd, match[1] ?? args[position + 1] ?? '.');
+    if (arg === '--') return undefined;
+    if (arg === name) return args[position + 1];
+    if (arg.startsWith(`${name}=`)) return arg.slice(name.length + 1);
   }
-  return resolve(cwd);
+  return undefined;
 }
 
 function settingsPaths(folder: string, environment: NodeJS.ProcessEnv): string[] {
@@ -74,6 +86,10 @@ function settingsOf(table: Table, path: string): UvSettings {
   return {
     defaultIndex: typeof chosen === 'string' ? chosen : undefined,
     localSources: named.map((source) => ({ path, source })),
+    proxies: UV_PROXY_SETTINGS.filter((setting) => table[setting] !== undefined).map((setting) => ({
+      path,
+      setting,
+    })),
   };
 }
 

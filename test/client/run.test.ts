@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -166,6 +166,24 @@ describe('rind in front of a uv project', () => {
     expect(finished).toMatchObject({ code: 2, stdout: '' });
     expect(finished.stderr).toContain('which is on this machine and which nobody signed');
     expect(existsSync(join(project, '.venv'))).toBe(false);
+  });
+
+  it.each([
+    ['uv.toml', 'https-proxy = "http://127.0.0.1:9"\n', ['uv', 'sync']],
+    ['pyproject.toml', '[tool.uv]\nhttp-proxy = "http://127.0.0.1:9"\n', ['uv', 'lock']],
+    ['uv.toml', 'no-proxy = ["*"]\n', ['sh', '-c', 'uv sync']],
+  ])('does not start while %s chooses the proxy (%s)', async (name, setting, command) => {
+    const client = await newClient();
+    const project = join(client.home, 'project');
+    await mkdir(project);
+    const head = '[project]\nname = "x"\nversion = "0"\nrequires-python = ">=3.9"\ndependencies = ["demo"]\n';
+    await writeFile(join(project, 'pyproject.toml'), head);
+    await appendFile(join(project, name), setting);
+    // Wherever it is started.
+    const finished = await client.run(['run', '--', ...command], { UV_PROJECT: 'project' });
+    expect(finished).toMatchObject({ code: 2, stdout: '' });
+    expect(finished.stderr).toContain('which uv takes before the proxy of this run');
+    expect(existsSync(join(project, 'uv.lock'))).toBe(false);
   });
 
   it('ends at an index that nobody trusts', async () => {

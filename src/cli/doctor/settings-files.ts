@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parse as parseToml } from 'smol-toml';
 import { readPipConfiguration } from '../pip-configuration.ts';
+import { UV_PROXY_SETTINGS } from '../uv-settings.ts';
 import { isTrustedUrl, shown, type Finding, type Surroundings } from './finding.ts';
 import { strategy } from './variables.ts';
 
@@ -68,7 +69,9 @@ function pipFindings(path: string, text: string | undefined, surroundings: Surro
       ? line.value.split(/\s+/).filter((url) => url !== '' && !isTrustedUrl(url, surroundings))
       : [];
     for (const url of values) findings.push(source('pip', path, url, 'left out'));
-    if (/^(?:no-index|trusted-host|proxy)$/.test(line.option) && line.value !== '') {
+    const isOwnProxy =
+      line.option === 'proxy' && surroundings.trusted.some((url) => new URL(url).origin === line.value);
+    if (/^(?:no-index|trusted-host|proxy)$/.test(line.option) && line.value !== '' && !isOwnProxy) {
       findings.push({
         severity: 'around',
         place: path,
@@ -112,6 +115,15 @@ function uvFindings(path: string, uv: Table, surroundings: Surroundings): Findin
   for (const table of [uv, pip]) {
     const chosen = table['index-strategy'];
     if (typeof chosen === 'string' && chosen.startsWith('unsafe')) findings.push(strategy(path, chosen));
+  }
+  for (const name of UV_PROXY_SETTINGS.filter((each) => uv[each] !== undefined)) {
+    findings.push({
+      severity: 'around',
+      place: path,
+      what: `uv is told ${name}, which it takes before every variable, those of rind run too.`,
+      underRun: 'not seen',
+      remedy: 'Take it out, and set HTTPS_PROXY and NO_PROXY, which rind run honours.',
+    });
   }
   for (const host of strings(asList(uv['allow-insecure-host']))) {
     findings.push({
