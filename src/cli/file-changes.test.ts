@@ -113,6 +113,7 @@ describe('the settings of installers', () => {
       '# mine',
       '[global]',
       `index-url = ${url}`,
+      'proxy = http://127.0.0.1:4000',
       'timeout = 60',
       '# rind: extra-index-url =',
       '# rind:     https://a.example/',
@@ -122,24 +123,26 @@ describe('the settings of installers', () => {
       'pre = yes',
       '',
     ]);
-    expect(pip?.edit('', url)).toBe(`[global]\nindex-url = ${url}\n`);
+    expect(pip?.edit('', url)).toBe(`[global]\nindex-url = ${url}\nproxy = http://127.0.0.1:4000\n`);
   });
 
   it('take out an extra index that is written as --extra-index-url or indented (pip)', () => {
     const edited = (text: string): string => pip?.edit(text, url) ?? '';
     expect(edited('[global]\n--extra-index-url = https://evil.example/\n')).toBe(
-      `[global]\nindex-url = ${url}\n# rind: --extra-index-url = https://evil.example/\n`,
+      `[global]\nindex-url = ${url}\nproxy = http://127.0.0.1:4000\n# rind: --extra-index-url = https://evil.example/\n`,
     );
     expect(
       edited('[global]\n  extra_index_url: https://evil.example/\n  # x\n     https://worse.example/\n'),
     ).toBe(
-      `[global]\n  index-url = ${url}\n# rind:   extra_index_url: https://evil.example/\n  # x\n# rind:      https://worse.example/\n`,
+      `[global]\n  index-url = ${url}\n  proxy = http://127.0.0.1:4000\n# rind:   extra_index_url: https://evil.example/\n  # x\n# rind:      https://worse.example/\n`,
     );
     // Nothing of another option becomes part of ours, and nothing of ours part of another.
     expect(edited('[global]\n  timeout = 5\n  find-links = /srv\nretries = 1\n')).toBe(
-      `[global]\n  index-url = ${url}\n  timeout = 5\n# rind:   find-links = /srv\nretries = 1\n`,
+      `[global]\n  index-url = ${url}\n  proxy = http://127.0.0.1:4000\n  timeout = 5\n# rind:   find-links = /srv\nretries = 1\n`,
     );
-    expect(edited('[GLOBAL]\ntimeout = 5\n')).toBe(`[GLOBAL]\ntimeout = 5\n\n[global]\nindex-url = ${url}\n`);
+    expect(edited('[GLOBAL]\ntimeout = 5\n')).toBe(
+      `[GLOBAL]\ntimeout = 5\n\n[global]\nindex-url = ${url}\nproxy = http://127.0.0.1:4000\n`,
+    );
     expect(edited('[global]\ntimeout =\n  index-url = 5\n')).toContain('\n  index-url = 5\n');
   });
 

@@ -57,9 +57,11 @@ function editPip(before: string, indexUrl: string): string {
     // Indented less than the next option, ours would swallow it.
     if (line.kind === 'option') indent ??= line.indent;
   }
-  const setting = `${indent ?? ''}index-url = ${indexUrl}`;
-  if (place === undefined) lines.push(...(lines.length > 0 ? [''] : []), '[global]', setting);
-  else lines.splice(place, 0, setting);
+  // As its HTTP proxy too, so that an index which a project or a command names is refused instead of asked.
+  const options = [`index-url = ${indexUrl}`, `proxy = ${new URL(indexUrl).origin}`];
+  const settings = options.map((option) => `${indent ?? ''}${option}`);
+  if (place === undefined) lines.push(...(lines.length > 0 ? [''] : []), '[global]', ...settings);
+  else lines.splice(place, 0, ...settings);
   return `${lines.join('\n')}\n`;
 }
 

@@ -67,6 +67,7 @@ async function start(
     const proxy: VerifyingProxy = await startProxy(places, {
       index,
       onFailure,
+      onOutside: outsideReporter(),
       socket,
       ...(port === 0 ? {} : { port }),
       statusPage: () => record.page(trust, proxy.simpleUrl, options.session * 60_000),
@@ -82,6 +83,20 @@ async function start(
         : 'leave --port out to take any that is free',
     ]);
   }
+}
+
+/** For whoever wonders why a further index is not asked. */
+function outsideReporter(): (host: string) => void {
+  const said = new Map<string, number>();
+  return (host) => {
+    const now = performance.now();
+    for (const [other, moment] of said) if (now - moment > REPEAT_AFTER) said.delete(other);
+    if (said.has(host)) return;
+    said.set(host, now);
+    say(
+      `note: ${host} was asked for through this address, and refused: nothing from there could be verified`,
+    );
+  };
 }
 
 /** Says the same thing once a minute only: installers ask again and again. */

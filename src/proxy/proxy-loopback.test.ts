@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProxyWorld, WHEEL } from '../../test/support/proxy-world.ts';
 
@@ -44,6 +46,24 @@ describe('VerifyingProxy on the loopback', () => {
     expect((await world.ask('simple/foo/', { 'sec-fetch-site': 'none' })).status).toBe(200);
   });
 
+  it('answers for itself whom it is given to as HTTP proxy, and reaches nobody else for her', async () => {
+    const { port, pathname } = new URL(world.proxy.url);
+    const ask = (target: string, host: string, method = 'GET'): Promise<string> =>
+      exchange(Number(port), `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`])
+      expect(await ask(`http://${host}${pathname}simple/foo/`, host)).toMatch(/^HTTP\/1\.1 200 /);
+    const before = world.upstream.requests.length;
+    for (const [target, host, method] of [
+      ['http://evil.example/simple/foo/', 'evil.example', 'GET'],
+      [`http://evil.example${pathname}simple/foo/`, `127.0.0.1:${port}`, 'GET'],
+      [`http://127.0.0.1:${port}@evil.example/`, `127.0.0.1:${port}`, 'GET'],
+      [world.upstream.url, new URL(world.upstream.url).host, 'GET'],
+      ['evil.example:443', 'evil.example:443', 'CONNECT'],
+    ] as const)
+      expect(await ask(target, host, method)).toMatch(/^HTTP\/1\.1 403 rind proxy reaches no other host/);
+    expect(world.upstream.requests).toHaveLength(before);
+  });
+
   it('is for reading only', async () => {
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
       expect((await world.ask('simple/foo/', {}, method)).status).toBe(405);
@@ -60,3 +80,13 @@ describe('VerifyingProxy on the loopback', () => {
     });
   });
 });
+
+/** What is answered to these bytes until the connection ends. */
+async function exchange(port: number, text: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.write(text);
+  await once(socket, 'close');
+  return Buffer.concat(chunks).toString('latin1');
+}

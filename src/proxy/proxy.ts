@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { IndexAnswers, type AnsweringIndex } from './index-answers.ts';
 import type { Answer } from './failure-answer.ts';
 import { createToken } from './proxy-address.ts';
@@ -20,6 +21,8 @@ export interface ProxyOptions {
   readonly statusPage?: (() => Promise<Answer>) | undefined;
   /** Called with every refusal. The refused request is answered only when the promise is settled. */
   readonly onFailure?: (verdict: Verdict) => void | Promise<void>;
+  /** Called with every other host that somebody wanted to reach through this address, as through an HTTP proxy; refused. */
+  readonly onOutside?: (host: string) => void;
   /** Called with everything that was asked for and that the index, signed and freshly, does not have. */
   readonly onAbsent?: (absence: Verdict) => void;
   readonly clock?: () => Date;
@@ -34,14 +37,21 @@ export class VerifyingProxy {
   readonly #server: Server;
   readonly #token: string;
   readonly #statusPage: ProxyOptions['statusPage'];
+  readonly #onOutside: ProxyOptions['onOutside'];
   #port = 0;
 
   private constructor(options: ProxyOptions) {
     this.#answers = new IndexAnswers({ ...options, baseUrl: () => this.url });
     this.#token = options.token ?? createToken();
     this.#statusPage = options.statusPage;
+    this.#onOutside = options.onOutside;
     this.#server = createServer(SERVER_OPTIONS, (request, response) => {
       void this.#answer(request, response);
+    });
+    this.#server.on('connect', ({ url = '' }: IncomingMessage, socket: Duplex) => {
+      socket.on('error', () => socket.destroy());
+      this.#onOutside?.(hostIn(url));
+      socket.end(`HTTP/1.1 403 ${FENCE}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
     });
   }
 
@@ -80,8 +90,30 @@ export class VerifyingProxy {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
+  /**
+   * Whoever has this address for an HTTP proxy as well (`rind client setup` says so to pip) reaches it and nobody else.
+   *
+   * @returns the host that was meant instead
+   */
+  #takeAsProxy(request: IncomingMessage): string | undefined {
+    const { url = '' } = request;
+    if (url.startsWith('/')) return undefined;
+    for (const host of ['127.0.0.1', 'localhost']) {
+      const own = `http://${host}:${this.#port}/`;
+      if (!url.startsWith(own)) continue;
+      request.url = url.slice(own.length - 1);
+      return undefined;
+    }
+    return hostIn(url);
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
+      const outside = this.#takeAsProxy(request);
+      if (outside !== undefined) {
+        this.#onOutside?.(outside);
+        return send(request, response, { ...plainText(403, FENCE), reason: FENCE });
+      }
       const refusal = guardRequest(request, this.#port);
       if (refusal !== undefined) return send(request, response, plainText(refusal.status, refusal.sentence));
       if (this.#statusPage !== undefined && isHome(request.url ?? '', this.#token))
@@ -94,6 +126,17 @@ export class VerifyingProxy {
       response.destroy();
     }
   }
+}
+
+const FENCE = 'rind proxy reaches no other host: nobody could verify what comes from there';
+
+/** Of a URL or `host:port`, for a message. */
+function hostIn(target: string): string {
+  const text = /^[a-z]+:\/\/([^/?#]*)/i.exec(target)?.[1] ?? target;
+  return text
+    .replace(/^.*@/, '')
+    .replace(/[^!-~]/g, '?')
+    .slice(0, 255);
 }
 
 /** Connections stay open while an installer builds something. */

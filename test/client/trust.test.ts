@@ -404,6 +404,11 @@ os.execv(sys.argv[2], sys.argv[2:])
       const pip = ['--python', python, 'install', '--no-cache-dir', '--disable-pip-version-check'];
       await succeed('pip', [...pip, 'demo'], { env: environment });
       expect(await checkout.installed()).toEqual(['demo-2.0.dist-info']);
+      // A second index that the command names has a higher version of it: pip asks it through its proxy, which is this one.
+      await succeed('pip', [...pip, '--extra-index-url', `${other.url}simple/`, 'acme-core'], {
+        env: environment,
+      });
+      expect(await checkout.installed()).toEqual(['acme_core-1.0.dist-info', 'demo-2.0.dist-info']);
       const refused = await run('pip', [...pip, 'acme-nothing'], { env: environment });
       expect(refused.code).not.toBe(0);
 
