@@ -317,7 +317,7 @@ describe('upload policies', () => {
     await settings({ limits: { maxProjectFiles: 2 } });
     const files = ['2.0', '3.0', '4.0'].map((version) => makeSdist({ name: 'crowded', version }));
     const answers = await Promise.all(files.map((file) => server.upload(file)));
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 400, 400]);
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 400, 400]);
   });
 
   it('of a public index are those of PyPI', async () => {
