@@ -8,7 +8,7 @@ export interface Failure {
   readonly name: string;
   readonly attackCase: AttackCase;
   /** The project names an index of somebody else too, which has what is asked for. */
-  readonly withSecond?: boolean;
+  readonly withSecond?: boolean | 'same version';
 }
 
 function caseOf(id: string): AttackCase {
@@ -43,6 +43,11 @@ export const FAILURES: readonly Failure[] = [
     name: 'a file was changed, and a second index has the project',
     attackCase: caseOf('wheel-bit'),
     withSecond: true,
+  },
+  {
+    name: 'a file was changed, and a second index has the same version',
+    attackCase: caseOf('wheel-bit'),
+    withSecond: 'same version',
   },
   {
     name: 'the project is at a second index only',

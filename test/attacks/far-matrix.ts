@@ -29,8 +29,10 @@ export interface FarOptions {
   readonly tool: ToolName;
   readonly road: FarRoad;
   readonly withTwin?: boolean;
-  /** The project names the attacker's index as a second one. */
-  readonly withSecond?: boolean;
+  /** The project names the attacker's index as a second one, which has a higher version of everything, or the same one. */
+  readonly withSecond?: boolean | 'same version';
+  /** pip has the proxy for its HTTP proxy too, as after `rind client setup`. */
+  readonly isSetUp?: boolean;
 }
 
 let runs = 0;
@@ -41,7 +43,7 @@ export async function runFar(
   world: World,
   tools: Tools,
   attackCase: AttackCase,
-  { tool, road, withTwin = true, withSecond = false }: FarOptions,
+  { tool, road, withTwin = true, withSecond = false, isSetUp = false }: FarOptions,
 ): Promise<FarResult> {
   const { wanted = 'wheely', before = 'old', readsHtml, earlier } = attackCase;
   runs += 1;
@@ -49,7 +51,7 @@ export async function runFar(
   const scene = mirror.open(`far-${runs}`, world.new);
   const home = await mkdtemp(join(world.folder, 'far-'));
   const variables = mirror === world.mirror ? {} : { SSL_CERT_FILE: world.authorities.path };
-  const user = new FarUser({ tools, scene, home, road, tool, variables });
+  const user = new FarUser({ tools, scene, home, road, tool, variables, isSetUp });
   try {
     if (road !== 'plain') await user.trust(world, before);
     if (earlier !== undefined) await user.beFooled(world, attackCase);
@@ -60,7 +62,9 @@ export async function runFar(
     const errand = {
       ...(call === undefined ? {} : { call }),
       ...(readsHtml === undefined ? {} : { readsHtml }),
-      ...(withSecond ? { secondUrl: `${scene.strangerUrl}simple/` } : {}),
+      ...(withSecond === false
+        ? {}
+        : { secondUrl: `${scene.strangerUrl}${withSecond === true ? '' : 'same/'}simple/` }),
       keepsCache: earlier !== undefined,
     };
     const attack = await user.install(wanted, errand);
@@ -88,6 +92,7 @@ interface FarUserOptions {
   readonly road: FarRoad;
   readonly tool: ToolName;
   readonly variables: Readonly<Record<string, string>>;
+  readonly isSetUp: boolean;
 }
 
 /** One user on one machine, with an installer and one of the roads. */
@@ -157,21 +162,31 @@ class FarUser {
     }
     const proxy = await this.#startProxy();
     try {
-      const finished = await this.#run({ folder, indexUrl: proxy.url, wanted, ...more });
+      const errand = { folder, indexUrl: proxy.url, wanted, ...more };
+      const set = this.#options.isSetUp ? { PIP_PROXY: new URL(proxy.url).origin } : {};
+      const finished = await this.#run(errand, false, set);
       return await this.#outcome(finished, folder, proxy.said());
     } finally {
       proxy.end();
     }
   }
 
-  async #run(errand: Errand, isUnverified = false): Promise<Finished> {
+  async #run(
+    errand: Errand,
+    isUnverified = false,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Finished> {
     const { command, args, env } = await this.#tools.prepare(this.#options.tool, errand);
     const { folder } = errand;
     const [program, ...all] =
       this.#road === 'rind run'
         ? [process.execPath, rindMain, 'run', ...(isUnverified ? [HATCH] : []), '--', command, ...args]
         : [command, ...args];
-    return run(program ?? command, all, { cwd: folder, env: this.#environment(env), timeout: 240_000 });
+    return run(program ?? command, all, {
+      cwd: folder,
+      env: this.#environment({ ...env, ...more }),
+      timeout: 240_000,
+    });
   }
 
   #rind(args: readonly string[]): Promise<Finished> {

@@ -23,7 +23,13 @@ const work = async (): Promise<void> => {
   for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
     const { failure, tool, road } = job;
     const { attackCase, withSecond = false } = failure;
-    const { attack } = await runFar(world, found, attackCase, { tool, road, withTwin: false, withSecond });
+    const { attack } = await runFar(world, found, attackCase, {
+      tool,
+      road,
+      withTwin: false,
+      withSecond,
+      isSetUp: true,
+    });
     const result = resultOf(attack, road, attackCase.wanted ?? 'wheely');
     cells.set(keyOf(failure, tool, road), result);
     console.error(
@@ -47,7 +53,7 @@ function table(road: Road): string {
 const page = `# Installers and failures
 
 What each installer does when something is wrong, settled by real runs of \`npm run installers -- --write\` on ${new Date().toISOString().slice(0, 10)} with the versions that \`test/tools\` pins.
-"A second index" is one of somebody else that the project or the command names beside the trusted one, with a higher version.
+"A second index" is one of somebody else that the project or the command names beside the trusted one, with a higher version unless another is said.
 
 ## \`rind run\`
 
@@ -58,7 +64,8 @@ ${table('rind run')}
 ## \`rind proxy\`
 
 The proxy cannot end the installer, it can only answer: what pip, pdm and pipenv hide, they are told by files they cannot have; uv and poetry are told at the page. Where the installer shows no reason,
-the proxy prints it and its status page keeps it. A second index is asked by the installer itself, past the proxy.
+the proxy prints it and its status page keeps it. pip is as \`rind client setup\` leaves it: the proxy is its HTTP proxy too, and reaches nobody, so that a second index is refused. The other installers ask a second
+index by themselves, past the proxy.
 
 ${table('rind proxy')}
 
@@ -67,7 +74,10 @@ ${table('rind proxy')}
 Not started by \`rind run\`, because no proxy would see what is installed: \`--find-links\` and indexes in a folder, also in files of requirements; wheel files in uv's sources; \`pip --proxy\`, \`pip --isolated\`, \`uv --config-file\`;
 \`git+ssh\`, \`svn\`, \`hg\`. Settings of the same kind in the environment and in \`pip.conf\` are left out. Each is in [the table of attacks](attacks.md).
 
-With \`rind proxy\` a second index is the installer's own business, so it is not safe to have one: \`rind client setup\` takes it out of the settings and \`rind doctor\` finds it in projects. Use \`rind run\` for projects that need several indexes.
+With \`rind proxy\` and an installer other than pip, a second index in a project is that installer's own business, so it is not safe to have one. uv asks it first, since it comes before the default one; pdm and poetry take
+the highest version of all of them. The address of the trusted index is asked too late, or in vain, and no answer of it would change that: the proxy sees neither the question nor the project. Nor can settings mend it: what
+a project names, uv and pdm take before what a user does; uv has a setting for its HTTP proxy, and uses it for publishing and for Python itself too; the others take theirs from the environment, for everything that runs in it.
+\`rind client setup\` takes further indexes out of the user's settings, \`rind doctor\` finds those of projects. \`rind run\` is the way for projects that need several indexes, and for all that is to be safe whatever a project says.
 `;
 console.log(page);
 if (process.argv.includes('--write')) await writeFile(join(checkout, 'docs', 'installers.md'), page);

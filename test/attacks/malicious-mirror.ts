@@ -107,8 +107,8 @@ export class MaliciousMirror {
     const [, name = '', rest = ''] = /^\/([^/?]+)\/([^?]*)/.exec(request.url ?? '') ?? [];
     const path = decode(rest);
     this.#scenes.get(name)?.strayed.push(path);
-    const page = /^simple\/([^/]+)\/?$/.exec(path)?.[1];
-    const bytes = this.#strangerFiles.get(page === undefined ? path : `simple/${page}/index.html`);
+    const page = /^(?:same\/)?simple\/[^/]+(?=\/?$)/.exec(path)?.[0];
+    const bytes = this.#strangerFiles.get(page === undefined ? path : `${page}/index.html`);
     if (bytes === undefined) return void response.writeHead(404, { 'content-length': 0 }).end();
     response
       .writeHead(200, { 'content-type': page === undefined ? 'application/octet-stream' : 'text/html' })

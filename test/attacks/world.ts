@@ -17,7 +17,7 @@ const DAY = 86_400_000;
 
 export type State = ReadonlyMap<string, Uint8Array>;
 
-/** A project's files in an index that is nobody's: higher versions of what the real one has, and what it has not. */
+/** A project's files in an index that is nobody's: higher versions of what the real one has, and what it has not; below `same/` the same version. */
 const STRANGE = ['wheely', 'dep', 'ghost'].map((name) =>
   makeWheel({ name, version: '9.0', build: 'of the attacker', padding: 500 }),
 );
@@ -210,12 +210,12 @@ async function readTree(folder: string): Promise<State> {
 
 function strangerFiles(): ReadonlyMap<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
-  for (const { name, filename, bytes } of STRANGE) {
-    files.set(filename, bytes);
-    files.set(
-      `simple/${name}/index.html`,
-      Buffer.from(`<!DOCTYPE html><html><body><a href="../../${filename}">${filename}</a></body></html>`),
-    );
-  }
+  const add = (prefix: string, { name, filename, bytes }: Distribution): void => {
+    files.set(prefix + filename, bytes);
+    const page = `<!DOCTYPE html><html><body><a href="../../${filename}">${filename}</a></body></html>`;
+    files.set(`${prefix}simple/${name}/index.html`, Buffer.from(page));
+  };
+  for (const each of STRANGE) add('', each);
+  add('same/', makeWheel({ name: 'wheely', version: '2.0', build: 'of the attacker', padding: 4_000 }));
   return files;
 }
