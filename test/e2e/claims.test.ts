@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { blocksUnder } from '../client/recipe-blocks.ts';
 import { makeWheel } from '../tools/distribution.ts';
+import { onTerminal } from '../tools/on-terminal.ts';
 import { cleanEnvironment, run, type Finished } from '../tools/process.ts';
 import { createVirtualEnvironment, pythonTools } from '../tools/python-tools.ts';
 import { buildRind, checkout, rind, RindServer, rindMain, scratchFolder } from '../tools/rind-program.ts';
@@ -166,6 +167,13 @@ describe('the page for maintainers, as written', () => {
     await bob.makeKey(`rind key new --public ${join(alice.home, 'bob.json')}`);
     const [add = '', sign = '', threshold = ''] = lines('Several people, several machines');
     expect(await alice.does(add)).toMatch(/the new key [0-9a-f]{64} has not signed yet\nkept as a proposal/);
+    // On her first signature she is shown whose keys and files it covers, and says no.
+    const asked = [['Do you know all of them', 'n\r']] as const;
+    const secrets = ['--secret', 'file:passphrase', '--token', 'file:token'];
+    const shown = await onTerminal(asked, ['sign', 'demo', ...secrets], { cwd: bob.home, env: bob.environment }); // prettier-ignore
+    expect([shown.code, shown.output]).toEqual([1, expect.stringContaining('nothing was signed')]);
+    expect(shown.output).toContain(`owner ${alice.keyId}`);
+    expect(shown.output).toMatch(/file demo-1\.0-py3-none-any\.whl [0-9a-f]{64}/);
     // Nobody is there to compare keys, and nothing says which ones to expect.
     const refused = await bob.rind(sign);
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(`--expect-keys ${alice.keyId}`)]); // prettier-ignore

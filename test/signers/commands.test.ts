@@ -9,6 +9,7 @@ import { QUESTIONS } from '../../src/ceremony/questions.ts';
 import { generatePrivateKey, KeySigner } from '../../src/keys/key-signer.ts';
 import { writePrivateKeyFile } from '../../src/keys/private-key-file.ts';
 import { CeremonyFixture, planText } from '../support/ceremony-fixture.ts';
+import { onTerminal } from '../tools/on-terminal.ts';
 import { cleanEnvironment, run } from '../tools/process.ts';
 import { buildRind, rind, rindMain, scratchFolder } from '../tools/rind-program.ts';
 import { SoftHsm } from '../tools/soft-hsm.ts';
@@ -26,19 +27,13 @@ beforeAll(async () => {
 });
 afterAll(() => scratch.remove());
 
-/** On a terminal of its own, as a person would. */
-function onTerminal(steps: readonly (readonly [string, string])[], args: readonly string[]) {
-  const script = join(import.meta.dirname, 'type_into_terminal.py');
-  return run('python3', [script, JSON.stringify(steps), process.execPath, rindMain, ...args], {
-    env: cleanEnvironment(),
-    cwd: scratch.path,
-  });
-}
+const typed = (steps: Parameters<typeof onTerminal>[0], args: readonly string[]) =>
+  onTerminal(steps, args, { env: cleanEnvironment(), cwd: scratch.path });
 
 describe('rind key', () => {
   it('makes a key file on a terminal that shows nothing of the passphrase, and opens it again', async () => {
     const uri = `file2:${join(scratch.path, 'typed.json')}`;
-    const made = await onTerminal(
+    const made = await typed(
       [
         ['new passphrase', `${PASSPHRASE}\r`],
         ['the same again', 'something else\r'],
@@ -54,11 +49,11 @@ describe('rind key', () => {
     const keyId = /key ([0-9a-f]{64})/.exec(made.output)?.[1];
     expect((await stat(join(scratch.path, 'typed.json'))).mode & 0o777).toBe(0o600);
 
-    const shown = await onTerminal([['passphrase of', `${PASSPHRASE}\r`]], ['key', 'show', uri]);
+    const shown = await typed([['passphrase of', `${PASSPHRASE}\r`]], ['key', 'show', uri]);
     expect(shown.output).toContain(`key ${keyId} ed25519`);
     expect(shown.output).not.toContain('horse');
 
-    const given = await onTerminal([['passphrase of', '\u0003']], ['key', 'show', uri]);
+    const given = await typed([['passphrase of', '\u0003']], ['key', 'show', uri]);
     expect(given).toMatchObject({ code: 1 });
     expect(given.output).toContain('No passphrase of the key file');
     expect(given.output).toContain('terminal restored');
@@ -162,7 +157,7 @@ describe('rind key, with a token', () => {
     expect(listed.stdout).toContain(shown.stdout.trim());
     const wrong = await rind(['key', 'show', hsm.value.uri('3', 'holder'), '--secret', 'file:wrong-pin'], { env, cwd: scratch.path }); // prettier-ignore
     expect(wrong).toMatchObject({ code: 1 });
-    const asked = await onTerminal([['PIN of the token "holder"', '00000000\r']], ['key', 'show', hsm.value.uri('3', 'holder')]); // prettier-ignore
+    const asked = await typed([['PIN of the token "holder"', '00000000\r']], ['key', 'show', hsm.value.uri('3', 'holder')]); // prettier-ignore
     expect(asked.output).toMatch(/PIN of the token "holder" is wrong.*tries/);
     expect(asked.output).not.toContain('00000000');
     expect(await readFile(passphraseFile, 'utf8')).toContain(PASSPHRASE);
@@ -176,7 +171,7 @@ describe('on a terminal', () => {
   it('asks for a new plan and writes it once all is answered; Ctrl-C in the middle writes nothing', async () => {
     const before = await files();
     const args = ['ceremony', 'plan', 'asked.toml'];
-    const left = await onTerminal(
+    const left = await typed(
       [
         ['profile', '\r'],
         ['how many files', '5000\r'],
@@ -188,7 +183,7 @@ describe('on a terminal', () => {
     expect(left.output).toContain('error: The question was not answered; nothing was written.');
     expect(left.output).toContain('terminal restored');
     expect(await files()).toEqual(before);
-    await onTerminal([['profile', '\r'], ['how many files', '5000\r'], ['who holds', 'Ada, Joan\r'], ['how many of them', '2\r']], args); // prettier-ignore
+    await typed([['profile', '\r'], ['how many files', '5000\r'], ['who holds', 'Ada, Joan\r'], ['how many of them', '2\r']], args); // prettier-ignore
     expect(await readFile(join(scratch.path, 'asked.toml'), 'utf8')).toMatch(/holder = "Joan"/);
   });
 
@@ -206,14 +201,14 @@ describe('on a terminal', () => {
       const before = await readFolder(event);
       for (const stop of [0, 1, steps.length - 1]) {
         const cut = steps.map(([text, answer], at) => [text, at === stop ? CTRL_C : answer] as const);
-        const left = await onTerminal(cut.slice(0, stop + 1), args);
+        const left = await typed(cut.slice(0, stop + 1), args);
         expect(left).toMatchObject({ code: 1 });
         expect(left.output).toContain('terminal restored');
         expect(await readFolder(event)).toEqual(before);
       }
-      const wrong = await onTerminal([['Type the first 12', '000000000000\r']], args);
+      const wrong = await typed([['Type the first 12', '000000000000\r']], args);
       expect(wrong.output).toContain('That is not the id of this event; nothing was signed.');
-      const signed = await onTerminal(steps, args);
+      const signed = await typed(steps, args);
       expect(signed).toMatchObject({ code: 0 });
       expect(signed.output).not.toContain(PASSPHRASE);
       expect(signed.output).toMatch(/root: 1 of 2 signed \(Ada\)/);
