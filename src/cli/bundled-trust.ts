@@ -1,7 +1,8 @@
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readTrustFile, type Reader } from '../proxy/project-trust.ts';
-import { parseTrustSettings, TrustSettingsError, type TrustSettings } from '../proxy/trust-settings.ts';
+import { TrustSettingsError } from '../proxy/trust-settings-error.ts';
+import type { TrustSettings } from '../proxy/trust-settings.ts';
 
 /** Trust that came as a Python package ({@link writeBundle}). */
 export interface BundledTrust {
@@ -37,9 +38,9 @@ export async function findBundledTrust(
     );
   }
   const text = await readTrustFile(path, reader);
-  return text === undefined
-    ? undefined
-    : { settings: parseTrustSettings(text, path), roots: await rootsBeside(path) };
+  if (text === undefined) return undefined;
+  const { parseTrustSettings } = await import('../proxy/trust-settings.ts');
+  return { settings: parseTrustSettings(text, path), roots: await rootsBeside(path) };
 }
 
 /** Each once, however it is spelled: the environment that is active may be the one that rind is installed in. */

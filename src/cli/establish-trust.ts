@@ -3,7 +3,8 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { findCommittedRoot, haveOneHistory, isCommittedRoot } from '../proxy/committed-root.ts';
 import { explain } from '../proxy/explain.ts';
-import { TrustSettingsError, type IndexSetting } from '../proxy/trust-settings.ts';
+import { TrustSettingsError } from '../proxy/trust-settings-error.ts';
+import type { IndexSetting } from '../proxy/trust-settings.ts';
 import {
   cacheFolder,
   stateFolder,

@@ -1,19 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
 import type { SignedClaim } from '../proxy/signed-claim.ts';
-import { writeWhole } from './file-changes.ts';
+import type { Known } from './known-claims-form.ts';
 import { say } from './terminal.ts';
-
-const KNOWN = z.record(
-  z.string(),
-  z.object({
-    standing: z.enum(['recently-claimed', 'claimed']),
-    keyIds: z.array(z.string()),
-    since: z.string(),
-  }),
-);
-type Known = z.output<typeof KNOWN>;
 
 const SHORT = 12;
 const MOST = 50;
@@ -58,13 +47,17 @@ export class KnownClaims {
     if (lines.length > MOST) say(`signed by their developers: and ${lines.length - MOST} more`);
     const text = JSON.stringify(next, undefined, 2);
     // What cannot be remembered must not end a run that verified: it is said once more the next time.
-    if (text !== JSON.stringify(known, undefined, 2))
-      await writeWhole(this.#path, Buffer.from(`${text}\n`), 0o600).catch(() => undefined);
+    if (text === JSON.stringify(known, undefined, 2)) return;
+    const { writeWhole } = await import('./file-changes.ts');
+    await writeWhole(this.#path, Buffer.from(`${text}\n`), 0o600).catch(() => undefined);
   }
 
   async #read(): Promise<Known> {
     try {
-      return KNOWN.parse(JSON.parse(await readFile(this.#path, 'utf8')));
+      const text = await readFile(this.#path, 'utf8');
+      // Loaded for those who have seen a claim.
+      const { parseKnown } = await import('./known-claims-form.ts');
+      return parseKnown(text);
     } catch {
       return {};
     }

@@ -2,22 +2,20 @@ import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
 import type { Verdict } from '../proxy/verdict.ts';
 import { stateFolder } from '../proxy/trust-store.ts';
 
-const LAST = z.object({
-  at: z.iso.datetime(),
-  code: z.string(),
-  subject: z.string(),
-  index: z.string(),
-  what: z.string(),
-  meaning: z.string(),
-  remedy: z.string(),
-});
-
 /** The verdict that was said last on this machine, and when. */
-export type LastVerdict = z.infer<typeof LAST>;
+export interface LastVerdict {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly code: string;
+  readonly subject: string;
+  readonly index: string;
+  readonly what: string;
+  readonly meaning: string;
+  readonly remedy: string;
+}
 
 /** Keeps a verdict for `rind why`, readable for this user alone. That it cannot be kept changes nothing. */
 export function keepVerdict({ code, subject, index, what, meaning, remedy }: Verdict): void {
@@ -38,7 +36,9 @@ export function keepVerdict({ code, subject, index, what, meaning, remedy }: Ver
 /** Undefined when there was none yet, or what was kept cannot be read. */
 export async function lastVerdict(): Promise<LastVerdict | undefined> {
   try {
-    return LAST.parse(JSON.parse(await readFile(pathOf(), 'utf8')));
+    const text = await readFile(pathOf(), 'utf8');
+    const { parseLastVerdict } = await import('./last-verdict-form.ts');
+    return parseLastVerdict(text);
   } catch {
     return undefined;
   }

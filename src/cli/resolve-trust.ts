@@ -4,7 +4,7 @@ import { combineSettings } from '../proxy/combined-settings.ts';
 import { parseIndexUrl } from '../proxy/index-url.ts';
 import { createPolicy, type ClientPolicy } from '../proxy/policy.ts';
 import { findProjectTrust, readTrustFile, type Reader } from '../proxy/project-trust.ts';
-import { parseTrustSettings, policyOf, type TrustSettings } from '../proxy/trust-settings.ts';
+import type { TrustSettings } from '../proxy/trust-settings.ts';
 import { TrustStoreError, type TrustedIndex } from '../proxy/trust-store.ts';
 import { establishTrust } from './establish-trust.ts';
 import { findBundledTrust } from './bundled-trust.ts';
@@ -61,8 +61,15 @@ export async function pinnedSigners(
   const reader = currentReader(environment);
   const user = await readUserSettings(environment, reader);
   const settings = await findProjectTrust(cwd, reader);
+  if (settings === undefined && user === undefined) return undefined;
+  const { policyOf } = await settingsModule();
   if (settings === undefined) return user === undefined ? undefined : policyOf(user).rulesOf(project).signers;
   return policyOf(user === undefined ? settings : combineSettings(settings, user)).rulesOf(project).signers;
+}
+
+/** Reads settings. Loaded for those who have any: most have none, and it takes a tenth of the time until a command starts. */
+function settingsModule(): Promise<typeof import('../proxy/trust-settings.ts')> {
+  return import('../proxy/trust-settings.ts');
 }
 
 /** Who asks: this process, by its user id. */
@@ -87,7 +94,7 @@ async function readUserSettings(
     ...reader,
     safeFolder: reader.safeFolder ?? safeIfNamed(environment, path),
   });
-  return text === undefined ? undefined : parseTrustSettings(text, path);
+  return text === undefined ? undefined : (await settingsModule()).parseTrustSettings(text, path);
 }
 
 function safeIfNamed(environment: NodeJS.ProcessEnv, path: string): string | undefined {
@@ -108,7 +115,7 @@ async function committed(
     const trusted = await establishTrust(setting, settings.path, roots);
     indexes.push(withMirrors(trusted, setting.mirrors));
   }
-  return { indexes, policy: policyOf(combined), source, path: settings.path };
+  return { indexes, policy: (await settingsModule()).policyOf(combined), source, path: settings.path };
 }
 
 /** What the user trusts by `rind trust add`, with rules but without routes of a file. */

@@ -7,7 +7,7 @@ import { isVerificationFailure, type Verdict } from '../proxy/verdict.ts';
 import { IndexUrlError } from '../proxy/index-url.ts';
 import { TrustedRootError } from '../proxy/trusted-root.ts';
 import { TrustStoreError, type TrustStoreErrorCode } from '../proxy/trust-store.ts';
-import { TrustSettingsError } from '../proxy/trust-settings.ts';
+import { TrustSettingsError } from '../proxy/trust-settings-error.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { keepVerdict } from './last-verdict.ts';

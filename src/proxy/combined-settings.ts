@@ -1,5 +1,6 @@
 import { matchesName, type NamePattern } from './name-pattern.ts';
-import { TrustSettingsError, type TrustSettings } from './trust-settings.ts';
+import { TrustSettingsError } from './trust-settings-error.ts';
+import type { TrustSettings } from './trust-settings.ts';
 
 /**
  * The settings of a project together with those of its user: every rule of both holds, and where the user says from which

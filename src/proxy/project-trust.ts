@@ -1,12 +1,8 @@
 import { constants } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import {
-  parseTomlTable,
-  readTrustSettings,
-  TrustSettingsError,
-  type TrustSettings,
-} from './trust-settings.ts';
+import { TrustSettingsError } from './trust-settings-error.ts';
+import type { TrustSettings } from './trust-settings.ts';
 
 /** Who reads, and whose files count although they are somebody else's. */
 export interface Reader {
@@ -43,6 +39,8 @@ export async function findProjectTrust(folder: string, reader: Reader): Promise<
 export async function readProjectTrust(path: string, reader: Reader): Promise<TrustSettings | undefined> {
   const file = await readOwnFile(path);
   if (file === undefined || !file.text.includes('rind')) return undefined;
+  // Loaded for those who have such a file: most runs have none.
+  const { parseTomlTable, readTrustSettings } = await import('./trust-settings.ts');
   const table = toolRindOf(parseTomlTable(file.text, path));
   if (table === undefined) return undefined;
   await requireOwn(path, file, reader);

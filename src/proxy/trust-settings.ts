@@ -3,23 +3,8 @@ import { z } from 'zod';
 import { parseIndexUrl } from './index-url.ts';
 import { parseNamePattern, type NamePattern } from './name-pattern.ts';
 import { createPolicy, type Agreement, type ClientPolicy, type PolicyRule } from './policy.ts';
+import { TrustSettingsError } from './trust-settings-error.ts';
 import { parseFingerprint } from './trusted-root.ts';
-
-export type TrustSettingsErrorCode = 'unreadable' | 'malformed' | 'foreign' | 'conflict';
-
-/** Settings about trust that cannot be followed; the message names the file and says why. */
-export class TrustSettingsError extends Error {
-  override readonly name = 'TrustSettingsError';
-  readonly code: TrustSettingsErrorCode;
-  /** The file they stand in. */
-  readonly path: string;
-
-  constructor(code: TrustSettingsErrorCode, path: string, reason: string, options?: ErrorOptions) {
-    super(`${path}: ${reason}.`, options);
-    this.code = code;
-    this.path = path;
-  }
-}
 
 /** An index that settings name. */
 export interface IndexSetting {
