@@ -205,6 +205,9 @@ describe('what no role signs', () => {
       code: 'revoked',
       what: expect.stringContaining('no longer'),
     });
+    // Of a project it is enough that one of its files was installed here.
+    expect(await index.absence('foo')).toMatchObject({ code: 'revoked' });
+    expect(await index.absence('nowhere')).toMatchObject({ code: 'unknown' });
     upstream.addProject(
       'bar',
       [{ filename: 'bar-1.0.tar.gz', bytes: Buffer.from('bar') }],

@@ -169,6 +169,8 @@ export class VerifiedIndex {
         await later.downloadTarget(signed.target, destination);
       });
       files.cache.remember(target.path);
+      const project = parseIndexPath(target.path)?.project;
+      if (project !== undefined) files.cache.remember(simpleJsonPath(project));
     });
   }
 
