@@ -134,7 +134,8 @@ function readRoles({ roles }: SignedTransaction): readonly CheckedRole[] {
   });
 }
 
-function readRole(role: string, bytes: Uint8Array): Metadata<Targets> {
+/** The metadata of a role as somebody sent it, not verified. @throws {ClaimError} MALFORMED */
+export function readRole(role: string, bytes: Uint8Array): Metadata<Targets> {
   try {
     return Metadata.fromBytes(bytes, 'targets', { role });
   } catch (cause) {

@@ -1,4 +1,4 @@
-import type { SignatureCount } from '../claims/transaction.ts';
+import { readRole, type SignatureCount } from '../claims/transaction.ts';
 import { parseTransaction, transactionJson, type SignedTransaction } from '../claims/transaction-form.ts';
 import { ClaimError } from '../claims/errors.ts';
 import { appendAudit } from '../db/audit.ts';
@@ -13,9 +13,6 @@ import {
 } from '../db/proposals.ts';
 import type { Executor, ProjectRow, ProposalRow } from '../db/schema.ts';
 import { writeTransaction } from '../db/transactions.ts';
-import { MalformedMetadataError } from '../tuf/errors.ts';
-import { Metadata } from '../tuf/metadata.ts';
-import type { Targets } from '../tuf/targets.ts';
 import { authorize } from './authorize.ts';
 import { RegistryError } from './errors.ts';
 import { notFound } from './project-change.ts';
@@ -150,18 +147,6 @@ function joined(role: string, before: Uint8Array | undefined, bytes: Uint8Array)
   const all = new Map([...present.signaturesByKeyId, ...added.signaturesByKeyId]);
   const sorted = [...all.values()].toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1));
   return present.withSignatures(sorted).toBytes();
-}
-
-function readRole(role: string, bytes: Uint8Array): Metadata<Targets> {
-  try {
-    return Metadata.fromBytes(bytes, 'targets', { role });
-  } catch (cause) {
-    if (!(cause instanceof MalformedMetadataError)) throw cause;
-    throw new ClaimError('MALFORMED', `The metadata of ${role} cannot be read: ${cause.reason}.`, {
-      role,
-      cause,
-    });
-  }
 }
 
 function tagOf(transaction: SignedTransaction): string {
