@@ -53,9 +53,14 @@ async function runJob(world: World, found: Tools, job: Job): Promise<void> {
     tool,
     road,
     withTwin: withTwin && road !== 'plain',
+    // What else the user or her project asks meets pip as rind client setup leaves it.
+    isSetUp: attackCase.call !== undefined,
   });
   if (road === 'plain') return void cells.set(keyOf(job), plainly(attack, wanted));
-  const strict = deviation(expected, wanted, attack);
+  // Behind the proxy a name that only another host has is both: absent here, and refused there.
+  const isBoth =
+    expected.verdict === 'rejected' && expected.code === 'absent' && attack.code === 'other host';
+  const strict = deviation(expected, wanted, isBoth ? { ...attack, code: 'absent' } : attack);
   // Installers other than pip may go on without the .metadata beside a file: what they then install is verified itself.
   const isRight = tool !== 'pip' && attack.installed.join() === honest(wanted);
   judge(job, isRight ? undefined : strict, twin, strict !== undefined && isRight ? ' (the right file)' : '');
@@ -129,7 +134,8 @@ goes through the same mirror while it behaves, and is not refused: in the test s
 - **no effect**: the right file is installed; what was changed is not looked at.
 - **bounded**: no single client can see it; what bounds it is said.
 - \`*\`: with the client in the process of the test, because it needs another clock, less patience or very much metadata.
-- **not seen**: the installer asks somebody else than the address of \`rind proxy\`; \`rind client setup\` takes such settings out, \`rind doctor\` finds them.
+- **not seen**: the installer asks nobody, or somebody else than the address of \`rind proxy\`; \`rind client setup\` takes such settings out, \`rind doctor\` finds them. Where a command, project or file names other places, pip is as
+  \`rind client setup\` leaves it: the proxy is its HTTP proxy too.
 `;
 
 const scratch = await scratchFolder('attacks');

@@ -16,7 +16,6 @@ const arguments_: AttackSection = {
       expected: noEffect,
       attack: nothing,
       call: (scene): Call => ({ args: ['--extra-index-url', simpleOf(scene)] }),
-      beyondProxy: DOCTOR,
     },
     {
       id: 'extra-index-environment',
@@ -24,7 +23,6 @@ const arguments_: AttackSection = {
       expected: noEffect,
       attack: nothing,
       call: (scene): Call => ({ env: { PIP_EXTRA_INDEX_URL: simpleOf(scene) } }),
-      beyondProxy: DOCTOR,
     },
     {
       id: 'extra-index-pip-conf',
@@ -44,7 +42,6 @@ const arguments_: AttackSection = {
       wanted: 'ghost',
       attack: nothing,
       call: (scene): Call => ({ args: ['--extra-index-url', simpleOf(scene)] }),
-      beyondProxy: DOCTOR,
     },
     {
       id: 'other-index',
@@ -52,7 +49,6 @@ const arguments_: AttackSection = {
       expected: rejected('other host'),
       attack: nothing,
       call: (scene): Call => ({ args: ['--index-url', simpleOf(scene)] }),
-      beyondProxy: DOCTOR,
     },
     {
       id: 'other-index-environment',
@@ -72,7 +68,6 @@ const arguments_: AttackSection = {
         args: ['-r', 'requirements.txt'],
         isNamed: false,
       }),
-      beyondProxy: DOCTOR,
     },
     {
       id: 'direct-url',
@@ -80,7 +75,6 @@ const arguments_: AttackSection = {
       expected: rejected('other host'),
       attack: nothing,
       call: (scene): Call => ({ args: [`wheely @ ${scene.strangerUrl}${WHEEL_9}`], isNamed: false }),
-      beyondProxy: DOCTOR,
     },
     {
       id: 'direct-url-of-host',
@@ -91,7 +85,6 @@ const arguments_: AttackSection = {
         args: [`wheely @ ${scene.url}elsewhere/wheely-2.0-py3-none-any.whl`],
         isNamed: false,
       }),
-      beyondProxy: DOCTOR,
     },
     {
       id: 'find-links',
@@ -118,7 +111,6 @@ const arguments_: AttackSection = {
       expected: noEffect,
       attack: nothing,
       call: (scene): Call => ({ args: ['--find-links', `${simpleOf(scene)}wheely/`] }),
-      beyondProxy: DOCTOR,
     },
     {
       id: 'requirements-find-links',
