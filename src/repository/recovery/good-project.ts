@@ -12,6 +12,7 @@ import { canonicalVersion } from '../../pypi/version.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import { targetFileName } from '../../tuf/layout.ts';
 import type { ServedTree } from '../served-tree.ts';
+import { archiveMetadata } from './archive-metadata.ts';
 import { ensureGoodObject, type GoodObject } from './good-object.ts';
 import { readSource, type PublishedSource } from './published-source.ts';
 
@@ -28,7 +29,9 @@ export interface GoodProjectContext {
 interface ReadyFile {
   readonly file: PageFile;
   readonly object: GoodObject;
-  readonly sidecar: { readonly length: number; readonly metadata: CoreMetadata } | undefined;
+  /** Bytes of the core metadata that the page offers beside it. */
+  readonly sidecarLength: number | undefined;
+  readonly metadata: CoreMetadata | undefined;
 }
 
 /** What became of a project. */
@@ -99,7 +102,10 @@ async function readyFile(
   const object = await ensureGoodObject(store, hashed, expected, source, targetFileName(path, file.sha256));
   if (object === undefined) return undefined;
   const sha256 = file.coreMetadataSha256;
-  if (sha256 === undefined) return { file, object, sidecar: undefined };
+  if (sha256 === undefined) {
+    const metadata = await archiveMetadata(store, hashed, file.filename);
+    return { file, object, sidecarLength: undefined, metadata };
+  }
   const sidecarPath = metadataSidecarPath(project, file.filename);
   const key = tree.hashed(sidecarPath, file.sha256);
   const wanted = { sha256, maxLength: MAX_METADATA_LENGTH };
@@ -107,7 +113,7 @@ async function readyFile(
   const bytes = found === undefined ? undefined : await store.read(key, { maxLength: MAX_METADATA_LENGTH });
   const metadata = bytes === undefined ? undefined : readMetadata(bytes);
   if (metadata === undefined || found === undefined) return undefined;
-  return { file, object, sidecar: { length: found.length, metadata } };
+  return { file, object, sidecarLength: found.length, metadata };
 }
 
 function readMetadata(bytes: Uint8Array): CoreMetadata | undefined {
@@ -120,21 +126,21 @@ function readMetadata(bytes: Uint8Array): CoreMetadata | undefined {
 }
 
 function displayName(files: readonly ReadyFile[]): string | undefined {
-  return files.find(({ sidecar }) => sidecar !== undefined)?.sidecar?.metadata.name;
+  return files.find(({ metadata }) => metadata !== undefined)?.metadata?.name;
 }
 
 async function putFile(
   tx: Executor,
   { indexId }: GoodProjectContext,
   projectId: number,
-  { file, object, sidecar }: ReadyFile,
+  { file, object, sidecarLength, metadata }: ReadyFile,
   known: FileRow | undefined,
 ): Promise<void> {
   const release = await ensureRelease(tx, {
     indexId,
     projectId,
     version: canonicalVersion(file.version),
-    coreMetadata: JSON.stringify(sidecar?.metadata ?? {}),
+    coreMetadata: JSON.stringify(metadata ?? {}),
     now: new Date(file.uploadTime),
   });
   const values = {
@@ -146,7 +152,7 @@ async function putFile(
     blake2b_256: object.blake2b256,
     requires_python: file.requiresPython ?? null,
     metadata_sha256: file.coreMetadataSha256 ?? null,
-    metadata_length: sidecar?.length ?? null,
+    metadata_length: sidecarLength ?? null,
     uploaded_at: file.uploadTime,
     yanked: file.yanked === undefined ? (0 as const) : (1 as const),
     yanked_reason: typeof file.yanked === 'string' ? file.yanked : null,
