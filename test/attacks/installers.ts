@@ -71,7 +71,8 @@ ${table('rind proxy')}
 
 ## What cannot be made to fail closed, and is refused
 
-Not started by \`rind run\`, because no proxy would see what is installed: \`--find-links\` and indexes in a folder, also in files of requirements; wheel files in uv's sources; \`pip --proxy\`, \`pip --isolated\`, \`uv --config-file\`;
+Not started by \`rind run\`, because no proxy would see what is installed: \`--find-links\` and indexes in a folder, also in files of requirements; wheel files in uv's sources; \`pip --proxy\`, \`pip --isolated\`, \`uv --config-file\`,
+proxies in \`uv.toml\` or \`[tool.uv]\`;
 \`git+ssh\`, \`svn\`, \`hg\`. Settings of the same kind in the environment and in \`pip.conf\` are left out. Each is in [the table of attacks](attacks.md).
 
 With \`rind proxy\` and an installer other than pip, a second index in a project is that installer's own business, so it is not safe to have one. uv asks it first, since it comes before the default one; pdm and poetry take
