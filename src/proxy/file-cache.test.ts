@@ -17,7 +17,7 @@ function sha256(text: string): string {
 }
 
 function kept(text: string): string {
-  return join(parent, 'store', sha256(text).slice(0, 2), sha256(text));
+  return join(parent, 'store', sha256(text).slice(0, 1), sha256(text));
 }
 
 async function get(files: VerifiedFiles, text: string, downloads: string[] = []): Promise<string> {

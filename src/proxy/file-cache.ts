@@ -32,6 +32,8 @@ import { promisify } from 'node:util';
 const DEFAULT_MAX_TOTAL_LENGTH = 4 * 2 ** 30;
 /** Bytes. */
 const SMALL_FILE = 65_536;
+/** Bytes of notes after which they begin anew. */
+const MAX_NOTES_LENGTH = 4 * 2 ** 20;
 
 /**
  * Bytes that were verified once, named by their sha256, kept from one process to the next and shared by all that run at the same time:
@@ -46,6 +48,8 @@ export class FileCache {
   readonly #maxTotalLength: number;
   /** What is being written while nobody waits for it. */
   readonly #pending = new Set<Promise<void>>();
+  /** Of what was verified, not written down yet. */
+  readonly #notes: string[] = [];
   /** Folders that are there. */
   readonly #made = new Set<string>();
   /** Bytes added by this process since the last look at all of them. */
@@ -123,20 +127,23 @@ export class FileCache {
 
   /** Writes down that something was verified under this name, so that its absence can be explained later. */
   remember(name: string): void {
-    const path = this.#noteOf(name);
-    const note = async (): Promise<void> => {
+    this.#notes.push(digestOf(name));
+    if (this.#notes.length > 1) return;
+    const write = async (): Promise<void> => {
       await new Promise(setImmediate);
-      this.#make(dirname(path));
-      writeFileSync(path, '', { mode: 0o600 });
+      const notes = this.#notes.splice(0);
+      const path = this.#notesPath;
+      const isFull = existsSync(path) && statSync(path).size > MAX_NOTES_LENGTH;
+      writeFileSync(path, `${notes.join('\n')}\n`, { flag: isFull ? 'w' : 'a', mode: 0o600 });
     };
-    this.#later(note());
+    this.#later(write());
   }
 
   /** A hint, nothing that is believed. */
   async remembers(name: string): Promise<boolean> {
     await this.settled();
-    const found = await stat(this.#noteOf(name)).catch(() => undefined);
-    return found !== undefined;
+    const notes = await readRegular(this.#notesPath, 2 * MAX_NOTES_LENGTH);
+    return notes !== undefined && Buffer.from(notes).includes(digestOf(name));
   }
 
   /** Removes what was used longest ago until a tenth of the allowed length is free, if too much is there. */
@@ -204,14 +211,14 @@ export class FileCache {
     this.#made.add(folder);
   }
 
-  #noteOf(name: string): string {
-    return join(this.#folder, 'seen', createHash('sha256').update(name).digest('hex'));
+  get #notesPath(): string {
+    return join(this.#folder, 'seen.txt');
   }
 
   #pathOf(sha256: string): string {
     if (!/^[0-9a-f]{64}$/.test(sha256))
       throw new TypeError('A verified file is named by a lower-case sha256.');
-    return join(this.#folder, sha256.slice(0, 2), sha256);
+    return join(this.#folder, sha256.slice(0, 1), sha256);
   }
 }
 
@@ -272,6 +279,10 @@ function touch(path: string): void {
   } catch {
     // Somebody removed it.
   }
+}
+
+function digestOf(name: string): string {
+  return createHash('sha256').update(name).digest('hex');
 }
 
 function codeOf(error: unknown): string | undefined {
