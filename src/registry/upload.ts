@@ -128,9 +128,10 @@ export function requireOpen(project: ProjectRow | undefined, name: string): void
   }
   const status = project?.status ?? 'active';
   if (status !== 'archived' && status !== 'quarantined') return;
-  throw new RegistryError('PROJECT_CLOSED', `The project '${name}' is ${status} and takes no uploads.`, {
-    project: name,
-  });
+  const reason = project?.status_reason ?? '';
+  const why = reason === '' ? '' : ` (${reason})`;
+  const message = `The project '${name}' is ${status}${why} and takes no uploads.`;
+  throw new RegistryError('PROJECT_CLOSED', message, { project: name });
 }
 
 /** Content-addressed and create-only: what an upload leaves here when it fails later is listed by nothing and served to nobody who does not have it. */

@@ -92,7 +92,7 @@ describe('the API changes a project for everybody before it answers', () => {
     const refused = await server.upload(makeSdist({ name: 'closed', version: '2.0' }));
     expect([refused.status, refused.reason]).toEqual([
       403,
-      "The project 'closed' is archived and takes no uploads.",
+      "The project 'closed' is archived (done) and takes no uploads.",
     ]);
     await api('PUT', 'closed/status', { status: 'quarantined' });
     expect(await page('closed')).toMatchObject({ 'project-status': { status: 'quarantined' }, files: [] });
