@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { makeBins, makeClaimed, makeRoot, makeTargets } from '../../src/ceremony/offline-roles.ts';
 import type { ClaimedProject } from '../../src/claims/claim-lists.ts';
 import { ClaimedIndex } from '../../src/proxy/claimed-index.ts';
+import type { AnsweringIndex } from '../../src/proxy/index-answers.ts';
+import type { ClientPolicy } from '../../src/proxy/policy.ts';
+import { RuledIndex } from '../../src/proxy/ruled-index.ts';
 import type { SignedClaim } from '../../src/proxy/signed-claim.ts';
 import { VerifiedFiles } from '../../src/proxy/verified-files.ts';
 import { VerifiedIndex } from '../../src/proxy/verified-index.ts';
@@ -215,6 +218,7 @@ export class Victim {
   async session<Result>(
     served: ObjectStore,
     use: (session: VictimSession) => Promise<Result>,
+    policy?: ClientPolicy,
   ): Promise<Result> {
     const files = await VerifiedFiles.create(join(this.#folder, `files-${this.#sessions++}`));
     const fetcher: Fetcher = {
@@ -241,7 +245,8 @@ export class Victim {
     const claims = new Map<string, SignedClaim>();
     const claimed = new ClaimedIndex({ index, onClaim: (project, claim) => void claims.set(project, claim) });
     try {
-      return await use(new VictimSession(claimed, claims));
+      const seen = policy === undefined ? claimed : new RuledIndex({ index: claimed, policy });
+      return await use(new VictimSession(seen, claims));
     } finally {
       await files.close();
     }
@@ -253,9 +258,9 @@ export type Refused = 'refused';
 /** What a client says within one session. Whatever it refuses has a reason with a closed code. */
 export class VictimSession {
   readonly claims: ReadonlyMap<string, SignedClaim>;
-  readonly #index: ClaimedIndex;
+  readonly #index: AnsweringIndex;
 
-  constructor(index: ClaimedIndex, claims: ReadonlyMap<string, SignedClaim>) {
+  constructor(index: AnsweringIndex, claims: ReadonlyMap<string, SignedClaim>) {
     this.#index = index;
     this.claims = claims;
   }
