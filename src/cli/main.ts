@@ -81,7 +81,14 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerCompletion,
 ];
 
-function createProgram(): Command {
+/** Those that people wait for while they install: nothing else is made ready. */
+const INSTALLING: ReadonlyMap<string, (program: Command) => void> = new Map([
+  ['run', registerRun],
+  ['pip', registerPip],
+  ...['uv', 'poetry', 'pdm', 'pipenv'].map((tool) => [tool, registerInstallers] as const),
+]);
+
+function createProgram(first: string | undefined): Command {
   const program = new Command('rind')
     .description('A Python package index whose every byte can be verified, and the client that verifies it.')
     .version(packageVersion(), '--version', 'print the version')
@@ -91,12 +98,13 @@ function createProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/\.?\n$/, '\n')) })
     .showHelpAfterError('hint: add --help to see what can be said here');
-  for (const register of COMMANDS) register(program);
+  const installing = INSTALLING.get(first ?? '');
+  for (const register of installing === undefined ? COMMANDS : [installing]) register(program);
   return program;
 }
 
 try {
-  await createProgram().parseAsync();
+  await createProgram(process.argv[2]).parseAsync();
 } catch (error) {
   // Commander has said what was wrong with the command line; --help and --version come this way too, with 0.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
