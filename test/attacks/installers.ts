@@ -1,4 +1,4 @@
-// `npm run installers`: what each installer does in front of each kind of failure, on both roads, by real runs; --write puts it into docs/installers.md.
+// `npm run installers`: what each installer does in front of each kind of failure, on both roads, by real runs; --write puts it into docs/installers.md; --only=REGEX runs some of the failures.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkout, scratchFolder } from '../tools/rind-program.ts';
@@ -9,6 +9,7 @@ import { Tools, TOOLS, type ToolName } from './tools.ts';
 import { World } from './world.ts';
 
 const jobs = Number(process.argv.find((argument) => argument.startsWith('--jobs='))?.slice(7) ?? 3);
+const only = new RegExp(process.argv.find((argument) => argument.startsWith('--only='))?.slice(7) ?? '');
 const ROADS: readonly Road[] = ['rind run', 'rind proxy'];
 const cells = new Map<string, string>();
 const keyOf = (failure: Failure, tool: ToolName, road: Road): string => `${failure.name} ${tool} ${road}`;
@@ -16,7 +17,7 @@ const keyOf = (failure: Failure, tool: ToolName, road: Road): string => `${failu
 const scratch = await scratchFolder('installers');
 const world = await World.create(scratch.path);
 const found = await Tools.find();
-const queue = FAILURES.flatMap((failure) =>
+const queue = FAILURES.filter(({ name }) => only.test(name)).flatMap((failure) =>
   TOOLS.flatMap((tool) => ROADS.map((road) => ({ failure, tool, road }))),
 );
 const work = async (): Promise<void> => {
@@ -28,7 +29,7 @@ const work = async (): Promise<void> => {
       road,
       withTwin: false,
       withSecond,
-      isSetUp: true,
+      isSetUp: tool === 'pip',
     });
     const result = resultOf(attack, road, attackCase.wanted ?? 'wheely');
     cells.set(keyOf(failure, tool, road), result);
@@ -75,10 +76,11 @@ Not started by \`rind run\`, because no proxy would see what is installed: \`--f
 proxies in \`uv.toml\` or \`[tool.uv]\`;
 \`git+ssh\`, \`svn\`, \`hg\`. Settings of the same kind in the environment and in \`pip.conf\` are left out. Each is in [the table of attacks](attacks.md).
 
-With \`rind proxy\` and an installer other than pip, a second index in a project is that installer's own business, so it is not safe to have one. uv asks it first, since it comes before the default one; pdm and poetry take
-the highest version of all of them. The address of the trusted index is asked too late, or in vain, and no answer of it would change that: the proxy sees neither the question nor the project. Nor can settings mend it: what
+With \`rind proxy\` and an installer other than pip, a second index in a project is that installer's own business, so it is not safe to have one. uv asks it first, since it comes before the default one; pdm takes the
+highest version of all of them, poetry goes to a supplemental source for what the first has not. The address of the trusted index is asked too late, or in vain, and no answer of it would change that: the proxy sees neither the question nor the project. Nor can settings mend it: what
 a project names, uv and pdm take before what a user does; uv has a setting for its HTTP proxy, and uses it for publishing and for Python itself too; the others take theirs from the environment, for everything that runs in it.
 \`rind client setup\` takes further indexes out of the user's settings, \`rind doctor\` finds those of projects. \`rind run\` is the way for projects that need several indexes, and for all that is to be safe whatever a project says.
 `;
 console.log(page);
-if (process.argv.includes('--write')) await writeFile(join(checkout, 'docs', 'installers.md'), page);
+if (process.argv.includes('--write') && only.source === '(?:)')
+  await writeFile(join(checkout, 'docs', 'installers.md'), page);
