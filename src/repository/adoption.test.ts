@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { IndexFixture, newSigner, signOffline } from '../../test/support/index-fixture.ts';
 import { equivocations, faultStore, FaultPlan, type CrashMoment } from '../../test/support/fault-store.ts';
 import { StoreClient } from '../../test/support/store-client.ts';
 import type { BinsLayoutName } from '../ceremony/plan.ts';
 import { findOfflineBundle, submitOfflineBundle } from '../db/offline-bundles.ts';
 import { writeTransaction } from '../db/transactions.ts';
+import { StorageError } from '../storage/errors.ts';
 import { MemoryStore } from '../storage/memory-store.ts';
 import type { Signer } from '../tuf/signer.ts';
 import { DownloadHttpError } from '../tuf/download-error.ts';
@@ -292,6 +293,30 @@ describe('bins that exist no more', () => {
     const last = await publisherWith([online]);
     await publishWhilePolling(last, await renewal({ bins: 64, online: [online] }));
     expect((await fixture.objects('metadata/')).has('metadata/2.bin-00.json')).toBe(true);
+    await expectSound();
+  });
+});
+
+describe('a disk that is full', () => {
+  it('shows no root whose timestamp could not be stored: clients go on', async () => {
+    const online = newSigner();
+    const publisher = await publisherWith([fixture.online, online]);
+    await submit(await renewal({ online: [online] }));
+    const full = vi
+      .spyOn(fixture.store, 'replace')
+      .mockImplementation((key) =>
+        Promise.reject(new StorageError('NO_SPACE', 'The disk is full.', { key })),
+      );
+    await publisher.publishOnce().catch(() => undefined);
+    expect(full).toHaveBeenCalledWith('metadata/timestamp.json', expect.anything(), expect.anything(), {
+      staged: expect.any(Function),
+    });
+    expect((await fixture.objects('metadata/')).has('metadata/2.root.json')).toBe(false);
+    expect(await client.read(FILE)).toBe('flask 1.0');
+    full.mockRestore();
+    await publisher.publishOnce();
+    expect(await stateOf()).toMatchObject({ state: 'published' });
+    expect((await fixture.objects('metadata/')).has('metadata/2.root.json')).toBe(true);
     await expectSound();
   });
 });

@@ -85,8 +85,12 @@ export async function publish(context: PublicationContext, draft: PublicationDra
   const reserved = reserve(context, draft);
   // Everything is stored away while the transaction runs, and gets its name when that is over; the timestamp when all else has.
   const listed = settled([reserved, ...writeListedObjects(context, draft, reserved)]);
-  const rooted = listed.then(() => writeRoles(context, draft.root === undefined ? [] : [draft.root]));
-  await settled([reserved, rooted, swapTimestamp(context, draft.timestamp, stored?.etag, rooted)]);
+  // A root without its timestamp may shut every client out: it waits until only the name of the timestamp is missing.
+  const rooted = async (): Promise<void> => {
+    await listed;
+    if (draft.root !== undefined) await writeRoles(context, [draft.root]);
+  };
+  await settled([reserved, listed, swapTimestamp(context, draft.timestamp, stored?.etag, rooted)]);
   return finish(context, await reserved, draft.targetChanges, draft.log, draft.timestamp.bytes);
 }
 
@@ -244,9 +248,9 @@ async function swapTimestamp(
   { store, tree }: PublicationContext,
   timestamp: SignedRole,
   expected: string | undefined,
-  after: Promise<unknown>,
+  staged: () => Promise<void>,
 ): Promise<void> {
-  if (await store.replace(tree.metadata('timestamp'), timestamp.bytes, expected, { after })) return;
+  if (await store.replace(tree.metadata('timestamp'), timestamp.bytes, expected, { staged })) return;
   throw new PublicationError(
     'TIMESTAMP_CHANGED',
     'Another publisher replaced timestamp.json at the same moment; this publication is abandoned.',

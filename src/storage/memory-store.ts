@@ -11,6 +11,7 @@ import type {
   OpenObject,
   RandomAccessReader,
   TemporaryObject,
+  ReplaceOptions,
   WriteOptions,
 } from './object-store.ts';
 
@@ -85,9 +86,9 @@ export class MemoryStore implements ObjectStore {
     key: string,
     bytes: Uint8Array,
     expected: string | undefined,
-    { after }: WriteOptions = {},
+    { staged }: ReplaceOptions = {},
   ): Promise<boolean> {
-    await after;
+    await staged?.();
     if (this.#find(key)?.etag !== expected) return false;
     this.#store(key, bytes);
     return true;

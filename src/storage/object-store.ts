@@ -57,6 +57,12 @@ export interface WriteOptions {
   readonly after?: Promise<unknown>;
 }
 
+/** Lets what has to come just before a replacement wait until all that can fail for want of space is done. */
+export interface ReplaceOptions {
+  /** Called when the bytes are stored away. They get their key when it resolves; when it rejects, or they cannot be stored, nothing changes. */
+  readonly staged?: () => Promise<unknown>;
+}
+
 export interface ListedObject {
   readonly key: string;
   readonly length: number;
@@ -82,7 +88,7 @@ export interface ObjectStore {
     key: string,
     bytes: Uint8Array,
     expected: string | undefined,
-    options?: WriteOptions,
+    options?: ReplaceOptions,
   ): Promise<boolean>;
   /**
    * Finishes a `replace` that a crash interrupted when readers may have seen its bytes already. To be called before the key is read by whoever

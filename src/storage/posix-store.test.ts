@@ -194,6 +194,35 @@ describe('PosixStore', () => {
     expect([...outcomes].toSorted()).toEqual(['new ', 'new announced', 'old ', 'old announced']);
   });
 
+  it('begins what comes just before a replacement only when its bytes are stored away', async () => {
+    const before = await PosixStore.open({ root, temporaryFolder });
+    await before.create('timestamp', bytesOf('old'));
+    const etag = (await before.stat('timestamp'))?.etag;
+    const outcomes = new Set<string>();
+    for (const kind of ['EIO', 'ENOSPC'] as const)
+      for (let operation = 1; operation < 6; operation++) {
+        const faulty = await PosixStore.open({
+          root,
+          temporaryFolder,
+          faults: new FaultInjector(operation, kind),
+        });
+        let begun = false;
+        let awayThen = 0;
+        const staged = async (): Promise<void> => {
+          begun = true;
+          awayThen = (await readdir(temporaryFolder)).length;
+          throw new Error('the root cannot be written');
+        };
+        await expect(faulty.replace('timestamp', bytesOf('new'), etag, { staged })).rejects.toThrow();
+        if (begun) expect(awayThen).toBe(1);
+        outcomes.add(`${operation} ${begun}`);
+        expect(await readdir(temporaryFolder)).toEqual([]);
+        expect(Buffer.from((await before.read('timestamp')) ?? []).toString()).toBe('old');
+      }
+    expect([...outcomes]).toContain('1 false');
+    expect([...outcomes]).toContain('5 true');
+  });
+
   it('writes nothing more after a sync that failed', async () => {
     const store = await PosixStore.open({ root, temporaryFolder });
     const temporary = await store.temporary();

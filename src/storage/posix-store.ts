@@ -16,6 +16,7 @@ import type {
   ObjectStore,
   OpenObject,
   TemporaryObject,
+  ReplaceOptions,
   WriteOptions,
 } from './object-store.ts';
 import { isAbsent, toStorageError } from './posix-error.ts';
@@ -145,13 +146,12 @@ export class PosixStore implements ObjectStore {
     key: string,
     bytes: Uint8Array,
     expected: string | undefined,
-    { after }: WriteOptions = {},
+    { staged }: ReplaceOptions = {},
   ): Promise<boolean> {
-    after?.catch(() => undefined);
     checkObjectKey(key);
     try {
       const temporary = await this.#writer.writeTemporary(bytes, { distinct: true });
-      await this.#keepUntil(after, [temporary]);
+      await this.#keepUntil(staged?.(), [temporary]);
       return await this.#locks.exclusively(key, async () => {
         if ((await this.stat(key))?.etag !== expected) {
           await unlinkQuietly(temporary);

@@ -81,8 +81,8 @@ export function faultStore(store: ObjectStore, plan: FaultPlan): ObjectStore {
       for (const { key, bytes } of entries) outcomes.push(await create(key, bytes));
       return outcomes;
     },
-    replace: async (key, bytes, expected, { after } = {}) => {
-      await after;
+    replace: async (key, bytes, expected, { staged } = {}) => {
+      await staged?.();
       return plan.run(async () => {
         const replaced = await store.replace(key, bytes, expected);
         if (replaced) {

@@ -264,10 +264,12 @@ describe('rebuildIndex', () => {
 class WatchedStore extends MemoryStore {
   beforeTimestamp: (() => Promise<void>) | undefined;
 
-  override async replace(...args: Parameters<MemoryStore['replace']>): Promise<boolean> {
-    await args[3]?.after;
-    await this.beforeTimestamp?.();
-    return super.replace(...args);
+  override replace(...[key, bytes, expected, options]: Parameters<MemoryStore['replace']>): Promise<boolean> {
+    const staged = async (): Promise<void> => {
+      await options?.staged?.();
+      await this.beforeTimestamp?.();
+    };
+    return super.replace(key, bytes, expected, { staged });
   }
 }
 
