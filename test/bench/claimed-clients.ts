@@ -107,7 +107,7 @@ const pythonTuf: Client = async (folder, url, _, paths) => {
     milliseconds: Record<string, number>;
   };
   return paths.map((path) => {
-    if (targets[path] == null) throw new Error(`python-tuf does not find ${path}`);
+    if ((targets[path] ?? null) === null) throw new Error(`python-tuf does not find ${path}`);
     return milliseconds[path] ?? Number.NaN;
   });
 };
