@@ -44,6 +44,8 @@ export class DirectConnections implements Connections {
   readonly #authorities: string | undefined;
   #agent: Agent | undefined;
   #secureAgent: SecureAgent | undefined;
+  /** Sent, or waiting for a connection, and not over. */
+  readonly #requests = new Set<ClientRequest>();
   #isClosed = false;
 
   /** @param authorities PEM certificates trusted instead of those of Node.js */
@@ -72,6 +74,8 @@ export class DirectConnections implements Connections {
 
   close(): Promise<void> {
     this.#isClosed = true;
+    // Those that wait would get connections of their own when others end.
+    for (const request of this.#requests) request.destroy();
     this.#agent?.destroy();
     this.#secureAgent?.destroy();
     return Promise.resolve();
@@ -92,6 +96,8 @@ export class DirectConnections implements Connections {
       protocol === 'http:'
         ? requestHttp({ ...options, agent: (this.#agent ??= new Agent(SETTINGS)) })
         : requestHttps({ ...options, agent: (this.#secureAgent ??= this.#openSecureAgent()) });
+    this.#requests.add(request);
+    request.once('close', () => this.#requests.delete(request));
     // What Node.js does for a signal that it is given costs as much as half the request.
     signal?.addEventListener('abort', () => request.destroy(signal.reason as Error), { once: true });
     return request.end();

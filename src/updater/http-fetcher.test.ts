@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -98,6 +98,19 @@ describe('HttpFetcher', () => {
       for await (const chunk of one.fetch(base, { maxLength: 10 })) expect(chunk.length).toBe(7);
     }
     expect(requests.length).toBeGreaterThan(3);
+  });
+
+  it('ends what is asked when it is closed, and what waits for a connection', async () => {
+    answer = () => undefined;
+    const one = fetcher();
+    const asked = Array.from({ length: 40 }, () =>
+      one.fetch(base, { maxLength: 10 })[Symbol.asyncIterator]().next(),
+    );
+    const ended = Promise.allSettled(asked);
+    await vi.waitFor(() => expect(requests.length).toBe(16));
+    await one.close();
+    for (const { status } of await ended) expect(status).toBe('rejected');
+    expect(requests).toHaveLength(16);
   });
 
   it('asks nobody once it is closed', async () => {
