@@ -132,9 +132,11 @@ function changeOf(
     threshold: options.threshold ?? Math.min(present?.threshold ?? 1, Math.max(1, keys.length)),
   };
   if (next.threshold > Math.max(1, keys.length))
-    throw new CliError('usage', `${next.threshold} must sign, but the number of keys would be ${keys.length}.`, [
-      'add keys first: rind key add',
-    ]);
+    throw new CliError(
+      'usage',
+      `${next.threshold} must sign, but the number of keys would be ${keys.length}.`,
+      ['add keys first: rind key add'],
+    );
   if (options.for === 'owners') {
     if (keys.length === 0)
       throw new CliError('usage', 'A claimed project needs an owner’s key.', ['rotate it: rind key rotate']);
