@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadSqlite } from '../../src/db/sqlite-module.ts';
 import { fsck } from '../../src/repository/fsck.ts';
+import { UnsignedMetadataError } from '../../src/tuf/errors.ts';
 import type { Updater } from '../../src/updater/index.ts';
 import { addDigest, folderReader, metadataDigests, readProject, session, type TreeReader } from './client.ts';
 import { type Operation } from './operations.ts';
@@ -69,11 +70,21 @@ class Judgement {
       if (operation.before === undefined) cpSync(place.client, this.#witness, { recursive: true });
       const isMade = (await lastServed('metadata/timestamp.json')) !== undefined;
       if (isMade) {
-        await this.#session(this.#witness, lastServed);
+        await this.#sessionWhileDown(this.#witness, lastServed);
         this.#hasWitness = true;
       }
     }
-    if (operation.before === undefined) await this.#session(place.client);
+    if (operation.before === undefined) await this.#sessionWhileDown(place.client);
+  }
+
+  /** A client may be shut out only between a root that ends all keys of the timestamp and the first timestamp of the new ones. */
+  async #sessionWhileDown(folder: string, read?: TreeReader): Promise<void> {
+    try {
+      await this.#session(folder, read);
+    } catch (error) {
+      const isBetween = error instanceof UnsignedMetadataError && error.role === 'timestamp';
+      if (this.#state.operation.endsKeys !== true || !isBetween) throw error;
+    }
   }
 
   async #restart(done: boolean): Promise<void> {

@@ -55,6 +55,11 @@ export interface Operation {
   readonly prepare?: (place: Place) => Promise<void>;
   /** Interrupted at any place and called again, it comes to the same end. */
   readonly run: (place: Place, tell: Tell, fault?: SignerFault) => Promise<void>;
+  /**
+   * The new root ends the only keys of the timestamp, as after a theft: from the moment at which it is public to that of the new timestamp, no
+   * client goes on. That moment lasts until the restart when the server dies in it (ADR 13).
+   */
+  readonly endsKeys?: true;
   /** Findings of fsck that are no loss here. */
   readonly tolerates?: readonly FindingCode[];
   /** Whatever else must be so after a restart; `done`: this was told before, or it was finished since. Throws. */
@@ -156,9 +161,10 @@ function adoption(
   change: { readonly bins?: number; readonly online?: readonly string[] },
   roles: readonly ('root' | 'targets' | 'claimed' | 'bins')[],
 ): Operation {
-  const online = change.online === undefined ? ['online'] : ['online', ...change.online];
+  const online = [...new Set(['online', ...(change.online ?? [])])];
   return {
     name,
+    ...(change.online?.includes('online') === false ? { endsKeys: true } : {}),
     hours: 2,
     online,
     run: (place, tell, fault) =>
@@ -180,7 +186,9 @@ function adoption(
   };
 }
 
-const rotation = adoption('rotation', { online: ['online-2'] }, ['root', 'targets', 'claimed', 'bins']);
+const EVERY_OFFLINE_ROLE = ['root', 'targets', 'claimed', 'bins'] as const;
+const rotation = adoption('rotation', { online: ['online', 'online-2'] }, EVERY_OFFLINE_ROLE);
+const emergency = adoption('emergency rotation', { online: ['online-2'] }, EVERY_OFFLINE_ROLE);
 const rebinning = adoption('rebinning', { bins: BINS * 2 }, ['bins']);
 
 const COLLECTION = { gracePeriod: 3_600_000, snapshots: 2, removedFiles: 86_400_000, interval: 900_000 };
@@ -423,6 +431,7 @@ export const OPERATIONS: readonly Operation[] = [
   claim,
   renewal,
   rotation,
+  emergency,
   rebinning,
   collection,
   imported,
