@@ -21,6 +21,22 @@ describe('the data folder', () => {
     expect((await openDataFolder(folder)).path).toBe(folder);
   });
 
+  it('is made with the folders above it', async () => {
+    folder = join(parent, 'a', 'b', 'data');
+    await openDataFolder(folder);
+    expect(await mode()).toBe(0o700);
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'where the system makes no folders is refused, with an end',
+    async () => {
+      await expect(openDataFolder('/proc/rind/data')).rejects.toMatchObject({
+        name: 'CliError',
+        message: expect.stringMatching(/^The data folder \/proc\/rind\/data cannot be used: /),
+      });
+    },
+  );
+
   it.each(['nothing', 'lost+found', '.cache'])(
     'with %s in it is taken and closed to others',
     async (name) => {

@@ -57,7 +57,7 @@ export function dataFolderAt(path: string): DataFolder {
 export async function openDataFolder(path: string): Promise<DataFolder> {
   const folder = dataFolderAt(path);
   try {
-    await mkdir(folder.path, { recursive: true, mode: 0o700 });
+    await makeFolder(folder.path);
     const names = (await readdir(folder.path)).filter(
       (name) => name !== 'lost+found' && !name.startsWith('.'),
     );
@@ -76,6 +76,20 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     );
   }
   return folder;
+}
+
+/** With those above it. Node.js's own way never ends where a file system, as /proc does, answers ENOENT although the folder above is there. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    const above = dirname(path);
+    if (code !== 'ENOENT' || (await stat(above).catch(() => undefined)) !== undefined) throw error;
+    await makeFolder(above);
+    await makeFolder(path);
+  }
 }
 
 /** Nothing is written among somebody else's files. */
