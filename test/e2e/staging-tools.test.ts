@@ -84,7 +84,7 @@ describe('tools that know nothing of signatures, at a claimed project', () => {
     const refused = await upload(tool, folder, filename);
     expect(refused.code, refused.output).not.toBe(0);
     expect(plain(refused)).toContain(`The project '${project}' is claimed`);
-    expect(plain(refused)).toContain(`rind staging on ${project}`);
+    expect(plain(refused)).toContain(`rind staging ${project} on`);
 
     expect((await owner.api('PUT', `${project}/staging`, { on: true })).status).toBe(200);
     for (const _attempt of ['first', 'again']) {

@@ -96,6 +96,8 @@ describe('rind as a wheel, as one executable and from npm', () => {
       expect(refused.stderr).toMatch(/^error: packages\/flask\/flask-/m);
     } finally {
       await server.stop();
+      // npx ends without what it started.
+      await server.kill();
     }
   }
 

@@ -164,8 +164,6 @@ export class RindServer {
     const timer = setTimeout(() => killProcess(this.#child), 20_000);
     const end = await this.ended();
     clearTimeout(timer);
-    // npx ends without what it started.
-    killProcess(this.#child);
     return end;
   }
 
