@@ -1,6 +1,6 @@
-import { buffer } from 'node:stream/consumers';
 import type { WheelFilename } from '../pypi/distribution-filename.ts';
 import { readWheel } from '../pypi/wheel.ts';
+import { objectReader } from '../storage/object-reader.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 
 /** The commands that a stored wheel puts on the path. Its contents were checked when it was uploaded. */
@@ -13,14 +13,7 @@ export async function storedScripts(
   if (object === undefined)
     throw new Error(`The file ${filename.filename} is not in the store; rind fsck says more.`);
   try {
-    const reader = {
-      size: object.length,
-      read: async (position: number, length: number): Promise<Uint8Array> => {
-        const end = Math.min(position + length, object.length) - 1;
-        return end < position ? new Uint8Array() : buffer(object.stream({ start: position, end }));
-      },
-    };
-    return (await readWheel(reader, filename, { contents: false })).scripts;
+    return (await readWheel(objectReader(object), filename, { contents: false })).scripts;
   } finally {
     await object.close();
   }

@@ -1,8 +1,8 @@
-import { buffer } from 'node:stream/consumers';
 import type { CoreMetadata } from '../../pypi/core-metadata.ts';
 import { readDistribution } from '../../pypi/distribution.ts';
 import { parseDistributionFilename } from '../../pypi/distribution-filename.ts';
 import { FormatError } from '../../pypi/errors.ts';
+import { objectReader } from '../../storage/object-reader.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 
 /**
@@ -17,15 +17,8 @@ export async function archiveMetadata(
   const object = await store.open(key);
   if (object === undefined) return undefined;
   try {
-    const reader = {
-      size: object.length,
-      read: async (position: number, length: number): Promise<Uint8Array> => {
-        const end = Math.min(position + length, object.length) - 1;
-        return end < position ? new Uint8Array() : buffer(object.stream({ start: position, end }));
-      },
-    };
     const parsed = parseDistributionFilename(filename);
-    return (await readDistribution(reader, parsed, { contents: false })).coreMetadata;
+    return (await readDistribution(objectReader(object), parsed, { contents: false })).coreMetadata;
   } catch (error) {
     if (error instanceof FormatError) return undefined;
     throw error;
